@@ -1,0 +1,62 @@
+/* A recording: a folder with trace.xen (or .zst), host/ (what `xl` said), guests/, recording.json; or a bare trace
+ * file. Only reads; collect/ makes recordings. Every part but the trace may be missing or damaged: what is unknown
+ * stays unknown and is noted, nothing is guessed. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One VCPU as the host snapshot (or recording.json, or the user) knows it. */
+struct xt_host_vcpu {
+    uint16_t domid, vcpu;
+    char *domain;                 /* name; hostile text */
+    int64_t period_ns, budget_ns; /* RTDS parameters, 0 unknown */
+    int extratime;                /* 1, 0, -1 unknown */
+    int64_t ref_period_ns, ref_budget_ns; /* reference reservation (docs/design.md, item 8), 0 none */
+    int weight, cap;              /* credit, credit2; 0 unknown / none */
+    char *hard_affinity;          /* as xl prints it: "all", "1-2", NULL unknown */
+    char *cpupool;                /* NULL unknown */
+    double cpu_time_before_s, cpu_time_after_s; /* xl vcpu-list; -1 unknown */
+};
+
+struct xt_host_cpupool {
+    char *name;
+    char *scheduler; /* as xl prints it */
+    GArray *pcpus;   /* of int32_t, ascending */
+};
+
+struct xt_recording {
+    char *path;       /* as given */
+    char *trace_path; /* the trace file, "-" for standard input */
+    char *name;       /* default run name: the folder's or file's name without its endings */
+    bool is_folder;
+    bool emulated;           /* recording.json says so */
+    char *xen_version;       /* "4.17.5", NULL unknown */
+    char *xen_scheduler;     /* `xl info` xen_scheduler, NULL unknown */
+    double cpu_mhz;          /* `xl info`, 0 unknown */
+    char *policy;            /* gEDF, pEDF, credit, credit2, null, arinc653; NULL if the snapshot does not tell */
+    char *policy_why;        /* one sentence: how it was derived, or what is missing */
+    GPtrArray *vcpus;        /* of struct xt_host_vcpu, by (domid, vcpu) */
+    GPtrArray *cpupools;     /* of struct xt_host_cpupool */
+    GPtrArray *guests;       /* of char *: names of guests/NAME folders and guests/NAME.* files */
+    GPtrArray *notes;        /* of char *: what could not be read, one sentence each */
+};
+
+/* Opens a recording folder or a trace file ("-": standard input). NULL and XT_ERROR_INPUT if there is no trace. */
+struct xt_recording *xt_recording_open(const char *path, GError **error);
+void xt_recording_free(struct xt_recording *recording);
+
+/* NULL if the snapshot does not know that VCPU. */
+const struct xt_host_vcpu *xt_recording_vcpu(const struct xt_recording *recording, uint16_t domid, uint16_t vcpu);
+
+/* SHA-256 over the content of the trace file as stored and of everything in host/ and guests/ (names and bytes, sorted),
+ * as lower-case hex; equal for equal recordings wherever they lie. For standard input NULL without error. */
+char *xt_recording_hash(const struct xt_recording *recording, GError **error);
+
+/* Parses "d1v0=10ms/4ms" (Pi/Theta; units ns, us, ms, s; "d1=…" for all VCPUs of a domain, "NAME=…" by domain name) and
+ * sets the reference reservation. XT_ERROR_USAGE with what is wrong. */
+bool xt_recording_set_reservation(struct xt_recording *recording, const char *text, GError **error);
+
+/* Parses a time with unit ("1.5ms", "250us", "3s", "17" = ns) to ns. XT_ERROR_USAGE if it is none or negative. */
+bool xt_parse_time_ns(const char *text, int64_t *ns, GError **error);
