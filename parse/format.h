@@ -35,7 +35,7 @@ enum {
 
 static inline int xt_is_runstate(uint32_t event)
 {
-    return (event & 0xffffcccfu) == XT_ID_RUNSTATE;
+    return (event & ~0x330u) == XT_ID_RUNSTATE;
 }
 
 /* Subclass mask of an id, e.g. 0x22000: what xentrace's -e selects by. */

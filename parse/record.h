@@ -20,6 +20,8 @@ struct xt_record {
 };
 
 struct xt_trace; /* an open trace file; one owner, not for use by two threads at once */
+struct xt_survey;
+struct xt_layout_index;
 
 /* How to open. Zero-initialise for the defaults. */
 struct xt_trace_options {
@@ -53,4 +55,5 @@ void xt_trace_select(struct xt_trace *trace, int slot);
 bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error);
 
 const char *xt_trace_path(const struct xt_trace *trace); /* as given */
-const struct xt_survey *xt_trace_survey(const struct xt_trace *trace); /* parse/survey.h */
+const struct xt_survey *xt_trace_survey(const struct xt_trace *trace);         /* parse/survey.h */
+const struct xt_layout_index *xt_trace_layouts(const struct xt_trace *trace); /* parse/layout.h */

@@ -1,0 +1,163 @@
+#include "parse/layout.h"
+
+#include <string.h>
+
+#include "parse/format.h"
+#include "parse/sink.h"
+
+static const struct xt_layout_table *const tables[] = {
+    &xt_layouts_core, &xt_layouts_rtds,   &xt_layouts_credit, &xt_layouts_credit2,
+    &xt_layouts_null, &xt_layouts_rtxen2, &xt_layouts_other,
+};
+
+#define HASH_BITS 10
+#define HASH_SIZE (1u << HASH_BITS)
+
+struct xt_layout_index {
+    unsigned n_rows;
+    const struct xt_layout **rows; /* sorted by (event, min_words) */
+    uint16_t first[HASH_SIZE];     /* 1 + number of the first row of an event, 0 free; open addressing */
+};
+
+static unsigned hash(uint32_t event)
+{
+    return (event * 2654435761u) >> (32 - HASH_BITS);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct xt_layout *x = *(const struct xt_layout *const *)a, *y = *(const struct xt_layout *const *)b;
+
+    if (x->event != y->event)
+        return x->event < y->event ? -1 : 1;
+    return (x->min_words > y->min_words) - (x->min_words < y->min_words);
+}
+
+struct xt_layout_index *xt_layout_index_new(void)
+{
+    struct xt_layout_index *index = g_new0(struct xt_layout_index, 1);
+    unsigned n = 0;
+
+    for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
+        index->n_rows += tables[t]->n_rows;
+    g_assert(index->n_rows < HASH_SIZE / 2);
+    index->rows = g_new(const struct xt_layout *, index->n_rows);
+    for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
+        for (unsigned r = 0; r < tables[t]->n_rows; r++)
+            index->rows[n++] = &tables[t]->rows[r];
+    qsort(index->rows, n, sizeof(*index->rows), compare_rows);
+    for (unsigned r = 0; r < n; r++) {
+        if (r && index->rows[r]->event == index->rows[r - 1]->event)
+            continue;
+        unsigned h = hash(index->rows[r]->event);
+        while (index->first[h])
+            h = (h + 1) & (HASH_SIZE - 1);
+        index->first[h] = (uint16_t)(r + 1);
+    }
+    return index;
+}
+
+void xt_layout_index_free(struct xt_layout_index *index)
+{
+    if (!index)
+        return;
+    g_free(index->rows);
+    g_free(index);
+}
+
+const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint32_t event, unsigned n_words,
+                                       bool *known)
+{
+    *known = false;
+    for (unsigned h = hash(event); index->first[h]; h = (h + 1) & (HASH_SIZE - 1)) {
+        unsigned r = index->first[h] - 1u;
+        if (index->rows[r]->event != event)
+            continue;
+        *known = true;
+        for (; r < index->n_rows && index->rows[r]->event == event; r++)
+            if (n_words >= index->rows[r]->min_words && n_words <= index->rows[r]->max_words)
+                return index->rows[r];
+        return NULL;
+    }
+    return NULL;
+}
+
+const struct xt_layout *xt_layout_nth(const struct xt_layout_index *index, unsigned n)
+{
+    return n < index->n_rows ? index->rows[n] : NULL;
+}
+
+unsigned xt_layout_number(const struct xt_layout_index *index, const struct xt_layout *layout)
+{
+    const struct xt_layout **row = bsearch(&layout, index->rows, index->n_rows, sizeof(*index->rows), compare_rows);
+
+    return (unsigned)(row - index->rows);
+}
+
+static uint32_t bits_of(uint32_t word, unsigned lo, unsigned bits)
+{
+    word >>= lo;
+    return bits < 32 ? word & ((1u << bits) - 1) : word;
+}
+
+int64_t xt_field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
+{
+    const uint32_t *w = record->words + field->word;
+
+    switch ((enum xt_field_type)field->type) {
+    case XT_FIELD_UINT:
+    case XT_FIELD_HEX:
+        return bits_of(*w, field->lo, field->bits);
+    case XT_FIELD_SINT:
+        return (int32_t)(bits_of(*w, field->lo, field->bits) << (32 - field->bits)) >> (32 - field->bits);
+    case XT_FIELD_U64:
+    case XT_FIELD_X64:
+        return (int64_t)xt_u64(w);
+    case XT_FIELD_VCPU:
+        return vd ? *w << 16 | *w >> 16 : *w;
+    case XT_FIELD_DV:
+        return *w;
+    case XT_FIELD_VD:
+        return *w << 16 | *w >> 16;
+    case XT_FIELD_STATE:
+        return bits_of(record->event, field->lo, field->bits);
+    }
+    return 0;
+}
+
+void xt_decode(const struct xt_layout *layout, const struct xt_record *record, bool vd, int64_t slots[XT_N_SLOTS])
+{
+    for (unsigned f = 0; f < layout->n_fields; f++) {
+        const struct xt_field *field = &layout->fields[f];
+        if (field->slot == XT_SLOT_NONE)
+            continue;
+        int64_t value = xt_field_value(field, record, vd);
+        if (field->type == XT_FIELD_VCPU || field->type == XT_FIELD_DV || field->type == XT_FIELD_VD) {
+            slots[field->slot] = value >> 16;
+            slots[field->slot + 1] = value & 0xffff;
+        } else {
+            slots[field->slot] = value;
+        }
+    }
+}
+
+static const struct {
+    uint32_t subclass;
+    const char *name;
+} class_names[] = {
+    { 0x1f000, "gen" },        { 0x21000, "sched_min" },   { 0x22000, "sched_class" }, { 0x24000, "sched_overhead" },
+    { 0x28000, "sched_verbose" }, { 0x41000, "dom0op" },   { 0x81000, "hvm_entryexit" }, { 0x82000, "hvm_handler" },
+    { 0x84000, "hvm_emul" },   { 0x10f000, "mem" },        { 0x201000, "pv_entry" },   { 0x202000, "pv_subcall" },
+    { 0x20f000, "pv" },        { 0x40f000, "shadow" },     { 0x801000, "hw_pm" },      { 0x802000, "hw_irq" },
+    { 0x80f000, "hw" },        { 0x800f000, "guest" },
+};
+
+char *xt_event_unknown_name(uint32_t event)
+{
+    const char *name = "unknown";
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(class_names); i++)
+        if (XT_SUBCLASS(event) == class_names[i].subclass)
+            name = class_names[i].name;
+    return g_strdup_printf("%s:0x%07x", name, event);
+}

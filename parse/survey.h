@@ -1,0 +1,70 @@
+/* The first reading of a trace, in file order: where each pCPU's windows are, what is in the file, how fast its TSC
+ * runs, which Xen wrote it. Everything global that reconstruction must know before the first record. */
+#pragma once
+
+#include "parse/layout.h"
+#include "parse/record.h"
+#include "parse/sink.h"
+#include "parse/source.h"
+#include "parse/spill.h"
+
+/* Frequency estimate in Hz with its standard error; hz is 0 if there is none. */
+struct xt_frequency {
+    double hz, error_ppm;
+};
+
+/* The windows of one pCPU, in file order: offsets of their CPU_CHANGE records, in blocks of XT_WINDOW_BLOCK. */
+#define XT_WINDOW_BLOCK 64
+struct xt_window_list {
+    GArray *blocks; /* of uint32_t: numbers in xt_survey.window_blocks */
+    uint64_t tail[XT_WINDOW_BLOCK];
+    unsigned n_tail;
+    uint64_t n_windows;
+};
+
+struct xt_pcpu_survey {
+    int32_t pcpu;
+    uint64_t records, lost_records, lost_windows, steps_back;
+    bool has_tsc;
+    uint64_t first_tsc, last_tsc; /* smallest and largest of this pCPU */
+    uint64_t class_records[XT_N_SCHEDULERS];
+    uint64_t schedule_records; /* decisions that a scheduler announced itself */
+    uint64_t foreign_idle;     /* runstate changes of another pCPU's idle VCPU: core scheduling */
+    struct xt_window_list windows;
+    struct xt_frequency frequency;
+};
+
+/* One replenishment, kept for learning servers and the system-time line. */
+struct xt_replenish_sample {
+    uint64_t tsc, deadline, budget;
+    uint32_t domid_vcpu; /* domain << 16 | vcpu */
+    uint32_t slot;
+};
+
+struct xt_survey {
+    uint64_t bytes;           /* of the file */
+    uint64_t data_end;        /* where use of it ends: bytes, or earlier if damaged or cut */
+    uint64_t truncated_bytes; /* at the end that form no whole record */
+    uint64_t records, lost_records, lost_windows, unknown_records, malformed_records, steps_back;
+    uint64_t runstate_changes;
+    bool has_tsc;
+    uint64_t first_tsc, last_tsc;
+    bool vd;              /* VCPUs of scheduler-class events are packed the old way (Xen <= 4.6) */
+    bool core_scheduling;
+    bool has_continue;    /* continue_running occurs */
+    char generation[64];
+    uint32_t n_pcpus;
+    struct xt_pcpu_survey *pcpus; /* ascending pCPU number; a record's slot indexes this */
+    struct xt_spill *window_blocks; /* of uint64_t[XT_WINDOW_BLOCK] */
+    struct xt_spill *replenishments; /* of struct xt_replenish_sample, file order */
+    uint64_t *layout_counts;         /* records by xt_layout_number */
+    struct xt_frequency frequency;   /* all pCPUs combined */
+};
+
+/* Reads the whole source. XT_ERROR_INPUT with offset if it is no trace, or damaged and options do not salvage. */
+struct xt_survey *xt_survey_new(const struct xt_source *source, const struct xt_layout_index *layouts,
+                                const struct xt_trace_options *options, GError **error);
+void xt_survey_free(struct xt_survey *survey);
+
+/* Offset of the nth window of a pCPU. */
+bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n, uint64_t *offset, GError **error);
