@@ -120,7 +120,7 @@ def infprev_chains(records):
         if r.event == LOST:
             yield chain
             chain = []
-        elif r.event == INFPREV and len(r.words) in (2, 3):
+        elif r.event == INFPREV and len(r.words) in (2, 3) and r.raw_tsc is not None:
             chain.append((r.tsc, r.words[-1]))
     yield chain
 
@@ -138,9 +138,9 @@ def estimate_hz(per_pcpu):
             got += [(b[0] - a[0], b[1]) for a, b in zip(chain, chain[1:])]
         if got:
             steps[pcpu] = got
-    ratios = sorted(c / ns for got in steps.values() for c, ns in got if 1_000_000 < ns < 1 << 31)
+    ratios = sorted(c / ns for got in steps.values() for c, ns in got if c > 0 and 1_000_000 < ns < 1 << 31)
     if not ratios:
-        ratios = sorted(c / ns for got in steps.values() for c, ns in got if ns)
+        ratios = sorted(c / ns for got in steps.values() for c, ns in got if c > 0 and ns)
     if not ratios:
         return None, {}
     rough = ratios[len(ratios) // 2]
@@ -253,6 +253,8 @@ class Analysis:
         if not tscs:
             raise Bad("no record with a TSC")
         self.start, self.end = min(tscs), max(tscs)
+        # Nobody knows when a record before its pCPU's first TSC was made; it counts as of the run's start.
+        self.stream = [r if r.tsc is not None else r._replace(tsc=self.start) for r in self.stream]
         self.hz_estimate, self.hz_per_pcpu = estimate_hz(self.per_pcpu)
         self.hz = hz or (round(self.hz_estimate) if self.hz_estimate else None)
         if not self.hz:
@@ -291,11 +293,10 @@ class Analysis:
             n = len(r.words)
             if r.event == LOST and n == 4:
                 self.lost_records += r.words[0]
-                b = r.tsc if r.tsc is not None else self.start
-                a = min(max(r.words[2] | r.words[3] << 32, self.start), b)
+                a = min(max(r.words[2] | r.words[3] << 32, self.start), r.tsc)
                 w = self.windows.setdefault(r.pcpu, Windows())
                 w.a.append(a)
-                w.b.append(b)
+                w.b.append(r.tsc)
             elif r.event == CONTINUE:
                 self.has_continue = True
             elif is_runstate(r.event) and n == 1:
@@ -578,20 +579,22 @@ class Analysis:
                 budget_of = {}
                 for _, _, deadline, budget in v.replenishments:
                     budget_of.setdefault(deadline, budget)
-                spans = [(d - v.period + self.offset, d + self.offset, budget_of[d]) for d in sorted(budget_of)]
+                spans = [(d - v.period + self.offset, d + self.offset, budget_of[d])
+                         for d in sorted(budget_of)]
             elif v.id in self.servers and RTDS not in self.class_records:
                 spans = [(k * v.period, (k + 1) * v.period, v.budget) for k in range(duration // v.period)]
             else:
                 continue
             pieces = [(self.ns(q.lo), self.ns(q.hi), q.state) for q in v.pieces]
             ends = [q[1] for q in pieces]
-            ready_at = [self.ns(c.tsc) for c in v.changes if c.new == RUNNABLE and c.old in (BLOCKED, OFFLINE)]
+            ready_at = [self.ns(c.tsc) for c in v.changes
+                        if c.new == RUNNABLE and c.old in (BLOCKED, OFFLINE)]
             for release, deadline, budget in spans:
                 v.periods.append(self.judge(v, pieces, ends, ready_at, release, deadline, budget, duration))
 
     def judge(self, v, pieces, ends, ready_at, release, deadline, budget, duration):
-        row = dict(domid=v.id[0], vcpu=v.id[1], release=release, deadline=deadline, budget_ns=budget, judged=0,
-                   missed=0, run_ns="", w="", waited_ns="", state="")
+        row = dict(domid=v.id[0], vcpu=v.id[1], release=release, deadline=deadline, budget_ns=budget,
+                   judged=0, missed=0, run_ns="", w="", waited_ns="", state="")
         if not 0 <= deadline <= duration:
             return row
         release = max(release, 0)
@@ -685,21 +688,20 @@ def report(a):
     return out
 
 
-def print_intervals(a):
-    print("domid,vcpu,ts,dur,state,pcpu,flags")
-    for vid, v in sorted(a.vcpus.items()):
-        for q in v.pieces:
-            pcpu = "" if q.pcpu is None else q.pcpu
-            ts = a.ns(q.lo)
-            print(f"{vid[0]},{vid[1]},{ts},{a.ns(q.hi) - ts},{STATES[q.state]},{pcpu},{q.flags}")
+INTERVAL_KEYS = "domid,vcpu,ts,dur,state,pcpu,flags"
+PERIOD_KEYS = "domid,vcpu,release,deadline,budget_ns,judged,missed,run_ns,w,waited_ns,state"
 
 
-def print_periods(a):
-    keys = "domid,vcpu,release,deadline,budget_ns,judged,missed,run_ns,w,waited_ns,state"
-    print(keys)
-    for _, v in sorted(a.vcpus.items()):
-        for row in v.periods:
-            print(",".join(str(row[k]) for k in keys.split(",")))
+def interval_lines(a, v):
+    for q in v.pieces:
+        pcpu = "" if q.pcpu is None else q.pcpu
+        ts = a.ns(q.lo)
+        yield f"{v.id[0]},{v.id[1]},{ts},{a.ns(q.hi) - ts},{STATES[q.state]},{pcpu},{q.flags}"
+
+
+def period_lines(v):
+    for row in v.periods:
+        yield ",".join(str(row[k]) for k in PERIOD_KEYS.split(","))
 
 
 def print_events(a):
@@ -719,7 +721,8 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("trace")
     ap.add_argument("--tsc-hz", type=int)
-    ap.add_argument("--server", action="append", nargs="+", type=server, default=[], metavar="d1v0=PERIOD/BUDGET")
+    ap.add_argument("--server", action="append", nargs="+", type=server, default=[],
+                    metavar="d1v0=PERIOD/BUDGET")
     ap.add_argument("--tolerance-ns", type=int, default=TOLERANCE_NS)
     ap.add_argument("--json", action="store_true", help="the default, for clarity")
     ap.add_argument("--intervals", action="store_true")
@@ -732,10 +735,11 @@ def main():
     except (Bad, OSError) as e:
         print(f"{args.trace}: {e}", file=sys.stderr)
         return 3
+    ordered = [v for _, v in sorted(a.vcpus.items())]
     if args.intervals:
-        print_intervals(a)
+        print(INTERVAL_KEYS, *(line for v in ordered for line in interval_lines(a, v)), sep="\n")
     elif args.periods:
-        print_periods(a)
+        print(PERIOD_KEYS, *(line for v in ordered for line in period_lines(v)), sep="\n")
     elif args.count_events:
         print_events(a)
     else:
