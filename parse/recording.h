@@ -16,13 +16,22 @@ struct xt_host_vcpu {
     int64_t ref_period_ns, ref_budget_ns; /* reference reservation (docs/design.md, item 8), 0 none */
     int weight, cap;              /* credit, credit2; 0 unknown / none */
     char *hard_affinity;          /* as xl prints it: "all", "1-2", NULL unknown */
+    bool affinity_changed;        /* another one in `xl vcpu-list` after the recording than before it */
+    bool online;                  /* some `xl vcpu-list` shows it plugged in */
     char *cpupool;                /* NULL unknown */
     double cpu_time_before_s, cpu_time_after_s; /* xl vcpu-list; -1 unknown */
 };
 
+/* One domain as the host snapshot knows it; its VCPUs need not be known. */
+struct xt_host_domain {
+    uint16_t domid;
+    char *name;    /* hostile text; NULL unknown */
+    char *cpupool; /* NULL unknown */
+};
+
 struct xt_host_cpupool {
     char *name;
-    char *scheduler; /* as xl prints it */
+    char *scheduler; /* as xl prints it; NULL unknown */
     GArray *pcpus;   /* of int32_t, ascending */
 };
 
@@ -35,9 +44,12 @@ struct xt_recording {
     char *xen_version;       /* "4.17.5", NULL unknown */
     char *xen_scheduler;     /* `xl info` xen_scheduler, NULL unknown */
     double cpu_mhz;          /* `xl info`, 0 unknown */
+    int nr_cpus;             /* `xl info`, 0 unknown */
+    char *granularity;       /* scheduling granularity: "cpu", "core", "socket"; NULL unknown */
     char *policy;            /* gEDF, pEDF, credit, credit2, null, arinc653; NULL if the snapshot does not tell */
     char *policy_why;        /* one sentence: how it was derived, or what is missing */
     GPtrArray *vcpus;        /* of struct xt_host_vcpu, by (domid, vcpu) */
+    GPtrArray *domains;      /* of struct xt_host_domain, by domid */
     GPtrArray *cpupools;     /* of struct xt_host_cpupool */
     GPtrArray *guests;       /* of char *: names of guests/NAME folders and guests/NAME.* files */
     GPtrArray *notes;        /* of char *: what could not be read, one sentence each */
@@ -50,13 +62,21 @@ void xt_recording_free(struct xt_recording *recording);
 /* NULL if the snapshot does not know that VCPU. */
 const struct xt_host_vcpu *xt_recording_vcpu(const struct xt_recording *recording, uint16_t domid, uint16_t vcpu);
 
+/* Name of a domain, NULL if the snapshot does not know it. */
+const char *xt_recording_domain_name(const struct xt_recording *recording, uint16_t domid);
+
 /* SHA-256 over the content of the trace file as stored and of everything in host/ and guests/ (names and bytes, sorted),
- * as lower-case hex; equal for equal recordings wherever they lie. For standard input NULL without error. */
+ * as lower-case hex; equal for equal recordings wherever they lie. For standard input or a pipe NULL without error.
+ * Exactly: the digest of "HEX  NAME\0" for each file (HEX its own SHA-256, as `sha256sum -z` prints), in byte order of
+ * NAME, which is the path inside the recording; the trace counts as "trace". A symbolic link counts as a file that
+ * holds its target's name and is never followed. Safe to call from another thread. XT_ERROR_INPUT, XT_ERROR_SYSTEM. */
 char *xt_recording_hash(const struct xt_recording *recording, GError **error);
 
 /* Parses "d1v0=10ms/4ms" (Pi/Theta; units ns, us, ms, s; "d1=…" for all VCPUs of a domain, "NAME=…" by domain name) and
- * sets the reference reservation. XT_ERROR_USAGE with what is wrong. */
+ * sets the reference reservation. A VCPU named as d1v0 need not be in the snapshot; for the other two forms the snapshot
+ * must know the domain's VCPUs. XT_ERROR_USAGE with what is wrong. */
 bool xt_recording_set_reservation(struct xt_recording *recording, const char *text, GError **error);
 
-/* Parses a time with unit ("1.5ms", "250us", "3s", "17" = ns) to ns. XT_ERROR_USAGE if it is none or negative. */
+/* Parses a time with unit ("1.5ms", "250us", "3s", "17" = ns) to ns, exactly. XT_ERROR_USAGE if it is none, negative,
+ * finer than 1 ns or beyond 2^63 - 1 ns. */
 bool xt_parse_time_ns(const char *text, int64_t *ns, GError **error);

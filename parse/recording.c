@@ -1,0 +1,538 @@
+#include "parse/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parse/error.h"
+
+#define MAX_NOTES 100
+#define MAX_ENTRIES 100000 /* files in host/ and guests/ together */
+#define MAX_DEPTH 16       /* of folders in guests/ */
+
+/* What a recording is made of */
+
+static void free_vcpu(gpointer data)
+{
+    struct xt_host_vcpu *v = data;
+    g_free(v->domain);
+    g_free(v->hard_affinity);
+    g_free(v->cpupool);
+    g_free(v);
+}
+
+static void free_domain(gpointer data)
+{
+    struct xt_host_domain *d = data;
+    g_free(d->name);
+    g_free(d->cpupool);
+    g_free(d);
+}
+
+static void free_cpupool(gpointer data)
+{
+    struct xt_host_cpupool *p = data;
+    g_free(p->name);
+    g_free(p->scheduler);
+    g_array_unref(p->pcpus);
+    g_free(p);
+}
+
+struct xt_recording *xt_recording_new(void)
+{
+    struct xt_recording *r = g_new0(struct xt_recording, 1);
+    r->vcpus = g_ptr_array_new_with_free_func(free_vcpu);
+    r->domains = g_ptr_array_new_with_free_func(free_domain);
+    r->cpupools = g_ptr_array_new_with_free_func(free_cpupool);
+    r->guests = g_ptr_array_new_with_free_func(g_free);
+    r->notes = g_ptr_array_new_with_free_func(g_free);
+    return r;
+}
+
+void xt_recording_free(struct xt_recording *r)
+{
+    if (!r)
+        return;
+    g_free(r->path);
+    g_free(r->trace_path);
+    g_free(r->name);
+    g_free(r->xen_version);
+    g_free(r->xen_scheduler);
+    g_free(r->granularity);
+    g_free(r->policy);
+    g_free(r->policy_why);
+    g_ptr_array_unref(r->vcpus);
+    g_ptr_array_unref(r->domains);
+    g_ptr_array_unref(r->cpupools);
+    g_ptr_array_unref(r->guests);
+    g_ptr_array_unref(r->notes);
+    g_free(r);
+}
+
+void xt_recording_note(struct xt_recording *r, const char *format, ...)
+{
+    if (r->notes->len > MAX_NOTES)
+        return;
+    if (r->notes->len == MAX_NOTES) {
+        g_ptr_array_add(r->notes, g_strdup("more notes of this kind were dropped"));
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    g_ptr_array_add(r->notes, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+static struct xt_host_vcpu *new_vcpu(uint16_t domid, uint16_t vcpu)
+{
+    struct xt_host_vcpu *v = g_new0(struct xt_host_vcpu, 1);
+    v->domid = domid;
+    v->vcpu = vcpu;
+    v->extratime = -1;
+    v->cpu_time_before_s = v->cpu_time_after_s = -1;
+    return v;
+}
+
+struct xt_host_vcpu *xt_recording_add_vcpu(struct xt_recording *r, GHashTable *index, uint16_t domid, uint16_t vcpu)
+{
+    struct xt_host_vcpu *v = g_hash_table_lookup(index, XT_VCPU_KEY(domid, vcpu));
+    if (v)
+        return v;
+    v = new_vcpu(domid, vcpu);
+    g_ptr_array_add(r->vcpus, v);
+    g_hash_table_insert(index, XT_VCPU_KEY(domid, vcpu), v);
+    return v;
+}
+
+struct xt_host_domain *xt_recording_add_domain(struct xt_recording *r, GHashTable *index, uint16_t domid)
+{
+    struct xt_host_domain *d = g_hash_table_lookup(index, GUINT_TO_POINTER(domid));
+    if (d)
+        return d;
+    d = g_new0(struct xt_host_domain, 1);
+    d->domid = domid;
+    g_ptr_array_add(r->domains, d);
+    g_hash_table_insert(index, GUINT_TO_POINTER(domid), d);
+    return d;
+}
+
+struct xt_host_cpupool *xt_recording_add_cpupool(struct xt_recording *r, const char *name)
+{
+    for (guint i = 0; i < r->cpupools->len; i++) {
+        struct xt_host_cpupool *pool = r->cpupools->pdata[i];
+        if (!strcmp(pool->name, name))
+            return pool;
+    }
+    struct xt_host_cpupool *pool = g_new0(struct xt_host_cpupool, 1);
+    pool->name = g_strdup(name);
+    pool->pcpus = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    g_ptr_array_add(r->cpupools, pool);
+    return pool;
+}
+
+static guint vcpu_key(const struct xt_host_vcpu *v)
+{
+    return (guint)v->domid << 16 | v->vcpu;
+}
+
+static gint compare_vcpus(gconstpointer a, gconstpointer b)
+{
+    guint x = vcpu_key(*(struct xt_host_vcpu *const *)a), y = vcpu_key(*(struct xt_host_vcpu *const *)b);
+    return (x > y) - (x < y);
+}
+
+static gint compare_domains(gconstpointer a, gconstpointer b)
+{
+    return (*(struct xt_host_domain *const *)a)->domid - (*(struct xt_host_domain *const *)b)->domid;
+}
+
+static gint compare_strings(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void xt_recording_sort(struct xt_recording *r)
+{
+    g_ptr_array_sort(r->vcpus, compare_vcpus);
+    g_ptr_array_sort(r->domains, compare_domains);
+}
+
+/* Place of the first VCPU that is not before (domid, vcpu). */
+static guint lower_bound(const struct xt_recording *r, uint16_t domid, uint16_t vcpu)
+{
+    guint low = 0, high = r->vcpus->len, key = (guint)domid << 16 | vcpu;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        if (vcpu_key(r->vcpus->pdata[middle]) < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct xt_host_vcpu *xt_recording_insert_vcpu(struct xt_recording *r, uint16_t domid, uint16_t vcpu)
+{
+    struct xt_host_vcpu *v = new_vcpu(domid, vcpu);
+    v->domain = g_strdup(xt_recording_domain_name(r, domid));
+    g_ptr_array_insert(r->vcpus, (gint)lower_bound(r, domid, vcpu), v);
+    return v;
+}
+
+const struct xt_host_vcpu *xt_recording_vcpu(const struct xt_recording *r, uint16_t domid, uint16_t vcpu)
+{
+    guint at = lower_bound(r, domid, vcpu);
+    const struct xt_host_vcpu *v = at < r->vcpus->len ? r->vcpus->pdata[at] : NULL;
+    return v && v->domid == domid && v->vcpu == vcpu ? v : NULL;
+}
+
+const char *xt_recording_domain_name(const struct xt_recording *r, uint16_t domid)
+{
+    guint low = 0, high = r->domains->len;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const struct xt_host_domain *d = r->domains->pdata[middle];
+        if (d->domid == domid)
+            return d->name;
+        if (d->domid < domid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* Reading files that others wrote */
+
+/* A regular file, never through a symbolic link, never blocking on a pipe. -1 with errno. */
+static int open_regular(const char *path, int64_t *size)
+{
+    int fd = g_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    struct stat st;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        int saved = S_ISREG(st.st_mode) ? errno : EINVAL;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    *size = st.st_size;
+    return fd;
+}
+
+static ssize_t read_some(int fd, void *buffer, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, buffer, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Whole text of folder/name with a NUL behind it, or NULL and a note (no note if there is no such file). */
+static char *read_text(struct xt_recording *r, const char *name, size_t max, size_t *length)
+{
+    char *path = g_build_filename(r->path, name, NULL);
+    int64_t size = 0;
+    int fd = open_regular(path, &size);
+    g_free(path);
+    if (fd < 0) {
+        if (errno != ENOENT)
+            xt_recording_note(r, "%s: cannot be read (%s)", name,
+                              errno == EINVAL || errno == ELOOP ? "not a regular file" : g_strerror(errno));
+        return NULL;
+    }
+    char *text = NULL;
+    ssize_t n = 0;
+    *length = 0;
+    if ((uint64_t)size > max) {
+        xt_recording_note(r, "%s: %" G_GINT64_FORMAT " bytes, more than such a text can have (%zu); ignored", name, size,
+                          max);
+    } else {
+        text = g_malloc((size_t)size + 1);
+        while (*length < (size_t)size && (n = read_some(fd, text + *length, (size_t)size - *length)) > 0)
+            *length += (size_t)n;
+        text[*length] = '\0';
+        if (n < 0)
+            xt_recording_note(r, "%s: %s after %zu bytes", name, g_strerror(errno), *length);
+    }
+    close(fd);
+    return text;
+}
+
+/* Names in a folder inside the recording, sorted bytewise; none if it is missing, no folder or a symbolic link. */
+static GPtrArray *list_folder(const struct xt_recording *r, const char *folder)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    char *path = g_build_filename(r->path, folder, NULL);
+    struct stat st;
+    GDir *dir = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? g_dir_open(path, 0, NULL) : NULL;
+    const char *name;
+    while (dir && names->len <= MAX_ENTRIES && (name = g_dir_read_name(dir)))
+        g_ptr_array_add(names, g_strdup(name));
+    if (dir)
+        g_dir_close(dir);
+    g_free(path);
+    g_ptr_array_sort(names, compare_strings);
+    return names;
+}
+
+/* Snapshots taken before the recording count; those from after it (NAME-after.txt) only add what is new. */
+static gint compare_ranks(gconstpointer a, gconstpointer b)
+{
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    int rank_x = xt_snapshot_rank(x), rank_y = xt_snapshot_rank(y);
+    int after_x = g_str_has_suffix(x, "-after.txt"), after_y = g_str_has_suffix(y, "-after.txt");
+    if (rank_x != rank_y)
+        return rank_x - rank_y;
+    return after_x != after_y ? after_x - after_y : strcmp(x, y);
+}
+
+static void read_host(struct xt_recording *r)
+{
+    GPtrArray *names = list_folder(r, "host");
+    g_ptr_array_sort(names, compare_ranks);
+    struct xt_snapshot *snapshot = xt_snapshot_begin(r);
+    for (guint i = 0; i < names->len; i++) {
+        if (xt_snapshot_rank(names->pdata[i]) < 0)
+            continue;
+        char *name = g_build_filename("host", names->pdata[i], NULL);
+        size_t length;
+        char *text = read_text(r, name, XT_SNAPSHOT_MAX_TEXT, &length);
+        if (text)
+            xt_snapshot_file(snapshot, names->pdata[i], text, length);
+        g_free(text);
+        g_free(name);
+    }
+    xt_snapshot_end(snapshot);
+    g_ptr_array_unref(names);
+}
+
+/* "vm1.jobs.csv" and the folder "vm1" are both the guest vm1. */
+static void read_guests(struct xt_recording *r)
+{
+    GPtrArray *names = list_folder(r, "guests");
+    for (guint i = 0; i < names->len; i++) {
+        char *name = names->pdata[i];
+        char *path = g_build_filename(r->path, "guests", name, NULL);
+        bool is_dir = g_file_test(path, G_FILE_TEST_IS_DIR);
+        g_free(path);
+        if (name[0] == '.')
+            continue;
+        char *dot = is_dir ? NULL : g_str_has_suffix(name, ".jobs.csv") ? name + strlen(name) - 9 : strrchr(name, '.');
+        char *guest = g_strndup(name, dot ? (gsize)(dot - name) : strlen(name));
+        if (!g_ptr_array_find_with_equal_func(r->guests, guest, g_str_equal, NULL))
+            g_ptr_array_add(r->guests, g_utf8_make_valid(guest, -1));
+        g_free(guest);
+    }
+    g_ptr_array_unref(names);
+}
+
+static void read_json(struct xt_recording *r)
+{
+    size_t length;
+    char *text = read_text(r, "recording.json", XT_SNAPSHOT_MAX_JSON, &length);
+    if (text)
+        xt_snapshot_json(r, text, length);
+    g_free(text);
+}
+
+/* Opening */
+
+static char *name_of(const char *path)
+{
+    char *real = realpath(path, NULL); /* so that "." and "x/.." have names */
+    char *base = g_path_get_basename(real ? real : path);
+    if (g_str_has_suffix(base, ".zst"))
+        base[strlen(base) - 4] = '\0';
+    if (g_str_has_suffix(base, ".xen") && base[4])
+        base[strlen(base) - 4] = '\0';
+    char *name = g_utf8_make_valid(base, -1);
+    g_free(base);
+    free(real);
+    return name;
+}
+
+static bool is_file(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
+static bool find_trace(struct xt_recording *r, GError **error)
+{
+    char *plain = g_build_filename(r->path, "trace.xen", NULL);
+    char *packed = g_build_filename(r->path, "trace.xen.zst", NULL);
+    bool has_plain = is_file(plain), has_packed = is_file(packed);
+    if (has_plain && has_packed)
+        xt_recording_note(r, "both trace.xen and trace.xen.zst are there: trace.xen is read");
+    if (has_plain)
+        r->trace_path = g_steal_pointer(&plain);
+    else if (has_packed)
+        r->trace_path = g_steal_pointer(&packed);
+    else
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: a folder without trace.xen or trace.xen.zst, so no recording: name a recording's folder or a trace "
+                    "file", r->path);
+    g_free(plain);
+    g_free(packed);
+    return r->trace_path != NULL;
+}
+
+static void note_neighbours(struct xt_recording *r)
+{
+    char *folder = g_path_get_dirname(r->path);
+    char *host = g_build_filename(folder, "host", NULL);
+    if (g_file_test(host, G_FILE_TEST_IS_DIR))
+        xt_recording_note(r, "a host snapshot lies beside this trace and was not read: name the folder instead of the file "
+                             "to use it");
+    g_free(host);
+    g_free(folder);
+}
+
+static bool open_path(struct xt_recording *r, const char *path, GError **error)
+{
+    r->path = g_strdup(path);
+    if (!strcmp(path, "-")) {
+        r->trace_path = g_strdup("-");
+        r->name = g_strdup("stdin");
+        return true;
+    }
+    GStatBuf st;
+    if (g_stat(path, &st)) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path[0] ? path : "\"\"", g_strerror(errno));
+        return false;
+    }
+    r->name = name_of(path);
+    r->is_folder = S_ISDIR(st.st_mode);
+    if (!r->is_folder) {
+        r->trace_path = g_strdup(path);
+        note_neighbours(r);
+        return true;
+    }
+    if (!find_trace(r, error))
+        return false;
+    static const char *const folders[] = {"host", "guests"};
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        char *inside = g_build_filename(path, folders[i], NULL);
+        if (g_file_test(inside, G_FILE_TEST_IS_SYMLINK))
+            xt_recording_note(r, "%s/ is a symbolic link, which is not followed", folders[i]);
+        g_free(inside);
+    }
+    read_host(r);
+    read_guests(r);
+    return true;
+}
+
+struct xt_recording *xt_recording_open(const char *path, GError **error)
+{
+    struct xt_recording *r = xt_recording_new();
+    if (!open_path(r, path, error)) {
+        xt_recording_free(r);
+        return NULL;
+    }
+    xt_snapshot_derive_policy(r);
+    if (r->is_folder)
+        read_json(r);
+    return r;
+}
+
+/* Content hash */
+
+static bool hash_fd(GChecksum *sum, int fd, const char *path, GError **error)
+{
+    enum { CHUNK = 1 << 18 };
+    guchar *buffer = g_malloc(CHUNK);
+    ssize_t n;
+    while ((n = read_some(fd, buffer, CHUNK)) > 0)
+        g_checksum_update(sum, buffer, n);
+    if (n < 0)
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: %s", path, g_strerror(errno));
+    g_free(buffer);
+    return n == 0;
+}
+
+/* Adds "HEX  NAME\0" for one file to total. */
+static bool hash_file(GChecksum *total, const char *path, const char *name, bool is_trace, GError **error)
+{
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+    char *target = is_trace ? NULL : g_file_read_link(path, NULL);
+    bool ok = true;
+    if (target) {
+        g_checksum_update(sum, (const guchar *)target, -1);
+    } else {
+        int64_t size;
+        int fd = is_trace ? g_open(path, O_RDONLY | O_CLOEXEC, 0) : open_regular(path, &size);
+        ok = fd >= 0 && hash_fd(sum, fd, path, error);
+        if (fd < 0)
+            g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path,
+                        errno == EINVAL ? "neither a file nor a folder" : g_strerror(errno));
+        else
+            close(fd);
+    }
+    if (ok) {
+        const char *hex = g_checksum_get_string(sum);
+        g_checksum_update(total, (const guchar *)hex, -1);
+        g_checksum_update(total, (const guchar *)"  ", 2);
+        g_checksum_update(total, (const guchar *)name, (gssize)strlen(name) + 1);
+    }
+    g_free(target);
+    g_checksum_free(sum);
+    return ok;
+}
+
+/* Collects the paths inside the recording of all files below folder. */
+static bool collect(const struct xt_recording *r, const char *folder, int depth, GPtrArray *files, GError **error)
+{
+    GPtrArray *names = list_folder(r, folder);
+    bool ok = true;
+    for (guint i = 0; ok && i < names->len; i++) {
+        char *name = g_build_filename(folder, names->pdata[i], NULL);
+        char *path = g_build_filename(r->path, name, NULL);
+        struct stat st;
+        bool is_dir = lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+        g_free(path);
+        if (!is_dir)
+            g_ptr_array_add(files, name);
+        else if ((ok = depth < MAX_DEPTH))
+            ok = collect(r, name, depth + 1, files, error);
+        if (is_dir)
+            g_free(name);
+        if ((!ok || files->len > MAX_ENTRIES) && error && !*error) {
+            ok = false;
+            g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: no recording has folders that deep or %d files", r->path,
+                        MAX_ENTRIES);
+        }
+    }
+    g_ptr_array_unref(names);
+    return ok;
+}
+
+char *xt_recording_hash(const struct xt_recording *r, GError **error)
+{
+    GStatBuf st;
+    if (!strcmp(r->trace_path, "-") || (g_stat(r->trace_path, &st) == 0 && !S_ISREG(st.st_mode)))
+        return NULL;
+    GError *own = NULL; /* so that collect() can tell whether one is set */
+    GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+    bool ok = !r->is_folder || (collect(r, "guests", 0, files, &own) && collect(r, "host", 0, files, &own));
+    g_ptr_array_add(files, g_strdup("trace"));
+    g_ptr_array_sort(files, compare_strings);
+    GChecksum *total = g_checksum_new(G_CHECKSUM_SHA256);
+    for (guint i = 0; ok && i < files->len; i++) {
+        const char *name = files->pdata[i];
+        bool is_trace = !strchr(name, '/');
+        char *path = is_trace ? g_strdup(r->trace_path) : g_build_filename(r->path, name, NULL);
+        ok = hash_file(total, path, name, is_trace, &own);
+        g_free(path);
+    }
+    char *hex = ok ? g_strdup(g_checksum_get_string(total)) : NULL;
+    if (own)
+        g_propagate_error(error, own);
+    g_checksum_free(total);
+    g_ptr_array_unref(files);
+    return hex;
+}

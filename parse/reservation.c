@@ -1,0 +1,140 @@
+/* Reference reservations and times as people write them. */
+#include "parse/snapshot.h"
+
+#include <string.h>
+
+#include "parse/error.h"
+
+static const struct {
+    const char *name;
+    int digits; /* of a fraction down to 1 ns */
+} units[] = {{"", 0}, {"ns", 0}, {"us", 3}, {"\xc2\xb5s", 3}, {"\xce\xbcs", 3}, {"ms", 6}, {"s", 9}};
+
+static bool bad_time(const char *text, const char *why, GError **error)
+{
+    char *shown = g_strescape(text, NULL);
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "\"%.40s\" is no time: %s (write 1.5ms, 250us, 3s, or plain ns)", shown,
+                why);
+    g_free(shown);
+    return false;
+}
+
+bool xt_parse_time_ns(const char *text, int64_t *ns, GError **error)
+{
+    const char *at = text + strspn(text, " \t");
+    if (*at == '-')
+        return bad_time(text, "negative", error);
+    size_t n_whole = strspn(at, "0123456789"), n_fraction = 0;
+    const char *whole = at, *fraction = "";
+    at += n_whole;
+    if (n_whole == 0)
+        return bad_time(text, "no number", error);
+    if (*at == '.') {
+        fraction = at + 1;
+        n_fraction = strspn(fraction, "0123456789");
+        at = fraction + n_fraction;
+        if (n_fraction == 0)
+            return bad_time(text, "no digit behind the point", error);
+    }
+    at += strspn(at, " \t");
+    char *unit = g_strchomp(g_strdup(at));
+    int digits = -1;
+    for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
+        if (!strcmp(unit, units[i].name))
+            digits = units[i].digits;
+    g_free(unit);
+    if (digits < 0)
+        return bad_time(text, "unknown unit", error);
+
+    int64_t value = 0;
+    for (size_t i = 0; i < n_whole + (size_t)digits; i++) {
+        size_t f = i - n_whole;
+        char digit = i < n_whole ? whole[i] : f < n_fraction ? fraction[f] : '0';
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit - '0', &value))
+            return bad_time(text, "too large", error);
+    }
+    for (size_t f = (size_t)digits; f < n_fraction; f++)
+        if (fraction[f] != '0')
+            return bad_time(text, "finer than 1 ns", error);
+    *ns = value;
+    return true;
+}
+
+/* "d1", "d1v0": *vcpu is -1 for the former. */
+static bool parse_vcpu_name(const char *text, uint16_t *domid, int *vcpu)
+{
+    char *end;
+    if (text[0] != 'd' || !g_ascii_isdigit(text[1]))
+        return false;
+    guint64 d = g_ascii_strtoull(text + 1, &end, 10);
+    if (d > 32767)
+        return false;
+    *domid = (uint16_t)d;
+    *vcpu = -1;
+    if (*end == '\0')
+        return true;
+    if (*end != 'v' || !g_ascii_isdigit(end[1]))
+        return false;
+    guint64 v = g_ascii_strtoull(end + 1, &end, 10);
+    *vcpu = (int)MIN(v, 65536);
+    return *end == '\0' && v < 65536;
+}
+
+static void set_one(struct xt_host_vcpu *v, int64_t period_ns, int64_t budget_ns)
+{
+    v->ref_period_ns = period_ns;
+    v->ref_budget_ns = budget_ns;
+}
+
+static bool set_matching(struct xt_recording *r, const char *target, int64_t period_ns, int64_t budget_ns, GError **error)
+{
+    uint16_t domid = 0;
+    int vcpu = -1;
+    bool by_id = parse_vcpu_name(target, &domid, &vcpu);
+    guint n = 0;
+    for (guint i = 0; i < r->vcpus->len; i++) {
+        struct xt_host_vcpu *v = r->vcpus->pdata[i];
+        if (by_id ? v->domid == domid && (vcpu < 0 || v->vcpu == vcpu) : !g_strcmp0(v->domain, target)) {
+            set_one(v, period_ns, budget_ns);
+            n++;
+        }
+    }
+    if (n > 0)
+        return true;
+    if (by_id && vcpu >= 0) {
+        set_one(xt_recording_insert_vcpu(r, domid, (uint16_t)vcpu), period_ns, budget_ns);
+        return true;
+    }
+    char *shown = g_strescape(target, NULL);
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                "no VCPU of a domain \"%.60s\" is in the host snapshot of %s: name each VCPU, as in d1v0=10ms/4ms", shown,
+                r->path ? r->path : "the recording");
+    g_free(shown);
+    return false;
+}
+
+bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GError **error)
+{
+    const char *equals = strrchr(text, '='), *slash = equals ? strchr(equals, '/') : NULL;
+    if (!equals || equals == text || !slash) {
+        char *shown = g_strescape(text, NULL);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "\"%.60s\" is no reservation: write VCPU=PERIOD/BUDGET, as in d1v0=10ms/4ms, d1=10ms/4ms or NAME=10ms/4ms",
+                    shown);
+        g_free(shown);
+        return false;
+    }
+    char *target = g_strndup(text, (gsize)(equals - text)), *period = g_strndup(equals + 1, (gsize)(slash - equals - 1));
+    int64_t period_ns = 0, budget_ns = 0;
+    bool ok = xt_parse_time_ns(period, &period_ns, error) && xt_parse_time_ns(slash + 1, &budget_ns, error);
+    if (ok && (budget_ns <= 0 || budget_ns > period_ns)) {
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "a budget of %" G_GINT64_FORMAT " ns in a period of %" G_GINT64_FORMAT " ns is no reservation: it must be above 0 and "
+                    "at most the period", budget_ns, period_ns);
+        ok = false;
+    }
+    ok = ok && set_matching(r, target, period_ns, budget_ns, error);
+    g_free(target);
+    g_free(period);
+    return ok;
+}

@@ -1,0 +1,116 @@
+/* recording.json: what the collector knows beyond what xl printed. Unknown members are ignored. */
+#include "parse/snapshot.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+#define MAX_DEPTH 32 /* json-glib's parser recurses: deeper texts are not given to it */
+#define MAX_RESERVATIONS 8192
+
+static bool too_deep(const char *text, size_t length)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '['))
+            depth++;
+        else if (!in_string && (c == '}' || c == ']'))
+            depth--;
+        if (depth > MAX_DEPTH)
+            return true;
+    }
+    return false;
+}
+
+/* Member of that name if it is a scalar of that type, else NULL. */
+static JsonNode *scalar(JsonObject *object, const char *name, GType type)
+{
+    JsonNode *node = json_object_get_member(object, name);
+    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == type ? node : NULL;
+}
+
+static const char *string_member(JsonObject *object, const char *name)
+{
+    JsonNode *node = scalar(object, name, G_TYPE_STRING);
+    const char *text = node ? json_node_get_string(node) : NULL;
+    return text && text[0] ? text : NULL;
+}
+
+static void set_reservation(struct xt_recording *r, const char *target, const char *value)
+{
+    char *text = g_strdup_printf("%s=%s", target, value);
+    GError *error = NULL;
+    if (!xt_recording_set_reservation(r, text, &error)) {
+        xt_recording_note(r, "recording.json: %s", error->message);
+        g_error_free(error);
+    }
+    g_free(text);
+}
+
+/* "reservations": {"vm1": "10ms/4ms", "d2v0": "10ms/3ms"} */
+static void read_reservations(struct xt_recording *r, JsonNode *node)
+{
+    if (!JSON_NODE_HOLDS_OBJECT(node)) {
+        xt_recording_note(r, "recording.json: \"reservations\" is not an object, ignored");
+        return;
+    }
+    JsonObjectIter iter;
+    const char *target;
+    JsonNode *value;
+    if (json_object_get_size(json_node_get_object(node)) > MAX_RESERVATIONS) {
+        xt_recording_note(r, "recording.json: more than %d reservations, ignored", MAX_RESERVATIONS);
+        return;
+    }
+    json_object_iter_init(&iter, json_node_get_object(node));
+    while (json_object_iter_next(&iter, &target, &value)) {
+        if (JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_STRING)
+            set_reservation(r, target, json_node_get_string(value));
+        else
+            xt_recording_note(r, "recording.json: a reservation that is not a text such as \"10ms/4ms\", ignored");
+    }
+}
+
+static void read_object(struct xt_recording *r, JsonObject *object)
+{
+    JsonNode *node = scalar(object, "emulated", G_TYPE_BOOLEAN);
+    r->emulated = node && json_node_get_boolean(node);
+    if (!r->xen_version)
+        r->xen_version = g_strdup(string_member(object, "xen_version"));
+    if ((node = json_object_get_member(object, "reservations")))
+        read_reservations(r, node);
+
+    const char *policy = string_member(object, "policy");
+    if (policy && !r->policy) {
+        r->policy = g_strdup(policy);
+        g_free(r->policy_why);
+        r->policy_why = g_strdup("recording.json says so; the host snapshot alone does not tell");
+    } else if (policy && strcmp(policy, r->policy)) {
+        xt_recording_note(r, "recording.json gives another policy than the host snapshot tells; the snapshot's is used");
+    }
+}
+
+void xt_snapshot_json(struct xt_recording *r, const char *text, size_t length)
+{
+    if (too_deep(text, length)) {
+        xt_recording_note(r, "recording.json: nested more than %d deep, ignored", MAX_DEPTH);
+        return;
+    }
+    JsonParser *parser = json_parser_new();
+    GError *error = NULL;
+    JsonNode *root = NULL;
+    if (!g_utf8_validate(text, (gssize)length, NULL))
+        xt_recording_note(r, "recording.json: not UTF-8, ignored");
+    else if (!json_parser_load_from_data(parser, text, (gssize)length, &error))
+        xt_recording_note(r, "recording.json: %s; ignored", error->message);
+    else if (!(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
+        xt_recording_note(r, "recording.json: not an object, ignored");
+    else
+        read_object(r, json_node_get_object(root));
+    g_clear_error(&error);
+    g_object_unref(parser);
+}
