@@ -1,0 +1,586 @@
+#include "ledger.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+
+#include "options.h"
+#include "ring.h"
+#include "writer.h"
+
+/* Something that happened to a VCPU's server at a time when the VCPU's state was not known yet to a reader. */
+struct mark {
+    int64_t ts;
+    bool replenish;
+    unsigned level;
+    int64_t deadline, budget;
+};
+
+/* One server period, [from, to) in ts, as it fills up. */
+struct period {
+    int64_t to_sys, from, to;
+    int64_t length; /* ns */
+    bool replenished, unknown;
+    int64_t budget, ran, extra, waited;
+};
+
+struct sy_ledger_vcpu {
+    bool seen;
+    int64_t since;    /* ts of the last visible change */
+    enum sy_state state;
+    int pcpu, last_pcpu; /* running on, ran on last; -1 unknown */
+    int64_t acc;      /* ts up to which `period` is filled */
+    struct period period;
+    unsigned level;   /* priority level that the records show */
+    GArray *marks;    /* of struct mark, owned */
+    bool yield_pending;
+    bool destroyed;
+    int64_t total_ns[5];
+    uint64_t dispatches, wakeups, preemptions, depletions, no_burn, migrations, yields, yield_switches;
+    uint64_t replenishments, periods, periods_judged, period_misses;
+    /* regardless of losses */
+    uint64_t truth_since, truth_cycles[4];
+    uint64_t truth_dispatches, truth_wakeups;
+};
+
+/* [from, to] in ts; to is INT64_MAX while it lasts. */
+struct window {
+    int pcpu;
+    int64_t from, to;
+};
+
+struct sy_ledger {
+    FILE *intervals, *periods, *faults; /* owned, may be NULL */
+    GArray *windows;                    /* of struct window, owned */
+    int *open;                          /* per pCPU: index of its open window, -1 */
+    struct sy_ledger_vcpu *idle;        /* per pCPU, owned */
+    uint64_t fault_rows;
+    int64_t end_ts;
+    uint64_t natural_late;
+    int64_t base_skew;
+};
+
+static const char *const state_name[] = {"running", "runnable", "blocked", "offline", "unknown"};
+
+static int64_t ts_of(struct sy_sim *sim, uint64_t clk)
+{
+    return sy_ts(sim, clk - (uint64_t)sim->ledger->base_skew);
+}
+
+static int64_t ts_of_tsc(struct sy_sim *sim, uint64_t tsc)
+{
+    return sy_ts(sim, tsc - sim->start_tsc + sim->t0 - (uint64_t)sim->ledger->base_skew);
+}
+
+static FILE *create(const char *dir, const char *name, const char *header, GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    FILE *f = fopen(path, "w");
+
+    if (!f) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot write %s: %s", path,
+                    g_strerror(errno));
+        return NULL;
+    }
+    fprintf(f, "%s\n", header);
+    return f;
+}
+
+static void vcpu_ledger_init(struct sy_ledger_vcpu *l)
+{
+    *l = (struct sy_ledger_vcpu){.pcpu = -1, .last_pcpu = -1};
+    l->marks = g_array_new(FALSE, FALSE, sizeof(struct mark));
+}
+
+struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **error)
+{
+    struct sy_ledger *l = g_new0(struct sy_ledger, 1);
+
+    sim->ledger = l;
+    l->windows = g_array_new(FALSE, FALSE, sizeof(struct window));
+    l->open = g_new(int, sim->pcpus);
+    l->idle = g_new0(struct sy_ledger_vcpu, sim->pcpus);
+    for (unsigned i = 0; i < sim->pcpus; i++) {
+        l->open[i] = -1;
+        l->base_skew = MIN(l->base_skew, sim->pcpu[i].skew);
+        vcpu_ledger_init(&l->idle[i]);
+        sim->pcpu[i].idle->led = &l->idle[i];
+    }
+    l->faults = create(dir, "ledger-faults.csv",
+                       "kind,from_ts,to_ts,pcpu,domid,vcpu,other_domid,other_vcpu,amount,unit,deadline_sys,note",
+                       error);
+    if (!l->faults)
+        return NULL;
+    if (sim->opt->no_intervals)
+        return l;
+    l->intervals = create(dir, "ledger-intervals.csv", "domid,vcpu,state,pcpu,ts,dur,open", error);
+    l->periods = l->intervals ? create(dir, "ledger-periods.csv",
+                                       "domid,vcpu,release_sys,deadline_sys,release,deadline,budget_ns,"
+                                       "supplied_ns,extratime_ns,judged,missed", error) : NULL;
+    return l->periods ? l : NULL;
+}
+
+void sy_ledger_vcpu_new(struct sy_vcpu *v)
+{
+    v->led = g_new0(struct sy_ledger_vcpu, 1);
+    vcpu_ledger_init(v->led);
+}
+
+void sy_ledger_free(struct sy_sim *sim)
+{
+    struct sy_ledger *l = sim->ledger;
+
+    if (!l)
+        return;
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        g_array_free(l->idle[i].marks, TRUE);
+    for (unsigned i = 0; i < sim->vcpus; i++) {
+        g_array_free(sim->vcpu[i]->led->marks, TRUE);
+        g_clear_pointer(&sim->vcpu[i]->led, g_free);
+    }
+    FILE *const f[] = {l->intervals, l->periods, l->faults};
+    for (unsigned i = 0; i < G_N_ELEMENTS(f); i++)
+        if (f[i])
+            fclose(f[i]);
+    g_array_free(l->windows, TRUE);
+    g_free(l->open);
+    g_free(l->idle);
+    g_clear_pointer(&sim->ledger, g_free);
+}
+
+/* ---- server periods ---- */
+
+static void period_open(struct sy_sim *sim, struct period *p, int64_t to_sys, int64_t length)
+{
+    int64_t off = ts_of(sim, sy_at_now(sim, to_sys));
+    *p = (struct period){.to_sys = to_sys, .length = length, .to = off, .from = off - length};
+}
+
+static void period_close(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, bool judged)
+{
+    struct sy_ledger_vcpu *l = v->led;
+    struct period *p = &l->period;
+
+    if (!p->replenished)
+        return;
+    l->periods++;
+    judged = judged && !p->unknown && p->to >= 0;
+    bool ready = state == SY_RUNNING || state == SY_RUNNABLE;
+    int64_t short_by = MIN(p->budget - p->ran - p->extra, p->waited);
+    bool missed = judged && ready && short_by > sim->opt->tolerance_ns;
+    l->periods_judged += judged;
+    l->period_misses += missed;
+    FILE *f = sim->ledger->periods;
+    if (f)
+        fprintf(f, "%u,%u,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%d,%s\n",
+                v->domid, v->id, p->to_sys - p->length, p->to_sys, p->from, p->to, p->budget, p->ran, p->extra,
+                judged, judged ? (missed ? "1" : "0") : "");
+}
+
+static void period_add(struct sy_ledger_vcpu *l, int64_t span, enum sy_state state)
+{
+    struct period *p = &l->period;
+
+    if (span <= 0)
+        return;
+    if (state == SY_RUNNING && l->level == 0)
+        p->ran += span;
+    else if (state == SY_RUNNING)
+        p->extra += span;
+    else if (state == SY_RUNNABLE)
+        p->waited += span;
+    else if (state == SY_UNKNOWN)
+        p->unknown = true;
+}
+
+static void fill(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_state state)
+{
+    struct sy_ledger_vcpu *l = v->led;
+    struct period *p = &l->period;
+
+    while (p->length && to >= p->to) {
+        int64_t end = p->to;
+        period_add(l, end - l->acc, state);
+        period_close(sim, v, state, end <= sim->ledger->end_ts);
+        period_open(sim, p, p->to_sys + v->period, v->period);
+        l->acc = MAX(l->acc, end);
+    }
+    period_add(l, to - l->acc, state);
+    l->acc = MAX(l->acc, to);
+}
+
+static void apply(struct sy_sim *sim, struct sy_vcpu *v, const struct mark *m, enum sy_state state)
+{
+    struct sy_ledger_vcpu *l = v->led;
+    struct period *p = &l->period;
+
+    l->level = m->level;
+    if (!m->replenish)
+        return;
+    if (p->to_sys != m->deadline) { /* a new grid: parameters changed, or a server whose periods follow activations */
+        period_close(sim, v, state, false);
+        period_open(sim, p, m->deadline, v->period);
+    }
+    p->replenished = true;
+    p->budget = m->budget;
+}
+
+/* The state from l->acc to `to` is known now. */
+static void known(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_state state)
+{
+    struct sy_ledger_vcpu *l = v->led;
+    unsigned i = 0;
+
+    if (v->is_idle)
+        return;
+    for (; i < l->marks->len; i++) {
+        const struct mark *m = &g_array_index(l->marks, struct mark, i);
+        if (m->ts > to)
+            break;
+        fill(sim, v, m->ts, state);
+        apply(sim, v, m, state);
+    }
+    if (i)
+        g_array_remove_range(l->marks, 0, i);
+    fill(sim, v, to, state);
+}
+
+static void mark(struct sy_pcpu *c, struct sy_vcpu *v, struct mark m)
+{
+    struct sy_ledger_vcpu *l = v->led;
+
+    g_array_append_val(l->marks, m);
+    /* Nothing was ever lost: what a reader knows now, it will not unlearn. */
+    if (l->seen && c->sim->ledger->windows->len == 0)
+        known(c->sim, v, m.ts, l->state);
+}
+
+/* ---- intervals ---- */
+
+static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, int pcpu, int64_t from, int64_t to,
+                     bool open)
+{
+    struct sy_ledger_vcpu *l = v->led;
+
+    known(sim, v, to, state);
+    if (to < from || (to == from && !open))
+        return;
+    l->total_ns[state] += to - from;
+    FILE *f = sim->ledger->intervals;
+    if (!f)
+        return;
+    if (state == SY_RUNNING)
+        fprintf(f, "%u,%u,running,%d,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, pcpu, from, to - from, open);
+    else
+        fprintf(f, "%u,%u,%s,,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, state_name[state], from, to - from,
+                open);
+}
+
+/* Lost windows that overlap (from, to), as one hull; false if there are none that cut. */
+static bool cut(struct sy_sim *sim, int64_t from, int64_t to, int running_on, int64_t *first, int64_t *last)
+{
+    const GArray *w = sim->ledger->windows;
+    bool any = false;
+
+    for (unsigned i = w->len; i-- > 0;) {
+        const struct window *x = &g_array_index(w, struct window, i);
+        if (x->to <= from || x->from >= to || x->pcpu == running_on)
+            continue;
+        *first = any ? MIN(*first, x->from) : x->from;
+        *last = any ? MAX(*last, x->to) : x->to;
+        any = true;
+    }
+    return any;
+}
+
+/* From one visible change to the next, cutting at what was lost between. */
+static void span(struct sy_sim *sim, struct sy_vcpu *v, int64_t from, int64_t to, enum sy_state forward,
+                 enum sy_state backward, int pcpu_forward, int pcpu_backward, bool open)
+{
+    int64_t first, last;
+    const GArray *w = sim->ledger->windows;
+
+    if (w->len == 0) {
+        interval(sim, v, forward, pcpu_forward, from, to, open);
+        return;
+    }
+    /* Having run on one pCPU throughout, only that pCPU's losses matter. */
+    bool ran = forward == SY_RUNNING && backward == SY_RUNNING && pcpu_forward == pcpu_backward;
+    bool hit = false;
+    if (ran) {
+        for (unsigned i = w->len; i-- > 0 && !hit;) {
+            const struct window *x = &g_array_index(w, struct window, i);
+            hit = x->pcpu == pcpu_forward && x->to > from && x->from < to;
+        }
+        if (!hit) {
+            interval(sim, v, forward, pcpu_forward, from, to, open);
+            return;
+        }
+    }
+    if (!cut(sim, from, to, -1, &first, &last)) {
+        interval(sim, v, forward, pcpu_forward, from, to, open);
+        return;
+    }
+    first = CLAMP(first, from, to);
+    last = CLAMP(last, from, to);
+    if (forward != SY_UNKNOWN)
+        interval(sim, v, forward, pcpu_forward, from, first, open);
+    else
+        first = from;
+    if (backward == SY_UNKNOWN)
+        last = to;
+    interval(sim, v, SY_UNKNOWN, -1, first, last, false);
+    if (last < to)
+        interval(sim, v, backward, pcpu_backward, last, to, open);
+}
+
+static void count_change(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state)
+{
+    struct sy_ledger_vcpu *l = v->led;
+
+    if (old == SY_RUNNING)
+        l->last_pcpu = (int)c->id;
+    if (new_state == SY_RUNNING) {
+        l->dispatches++;
+        l->migrations += l->last_pcpu >= 0 && l->last_pcpu != (int)c->id;
+        l->last_pcpu = (int)c->id;
+    }
+    l->wakeups += old == SY_BLOCKED && new_state == SY_RUNNABLE;
+    if (old != SY_RUNNING)
+        return;
+    if (new_state == SY_RUNNABLE) {
+        bool rtds = v->pool && v->pool->policy == &sy_policy_rtds;
+        if (l->yield_pending) {
+            l->yield_switches++;
+        } else if (rtds && c->burn_seen && c->burn_zero) {
+            l->depletions++;
+        } else {
+            l->preemptions++;
+            l->no_burn += rtds && !c->burn_seen;
+        }
+    }
+    l->yield_pending = false;
+}
+
+void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state, bool visible)
+{
+    struct sy_sim *sim = c->sim;
+    struct sy_ledger_vcpu *l = v->led;
+
+    if (!sim->tracing)
+        return;
+    l->truth_cycles[old] += c->clk - l->truth_since;
+    l->truth_since = c->clk;
+    l->truth_dispatches += new_state == SY_RUNNING;
+    l->truth_wakeups += old == SY_BLOCKED && new_state == SY_RUNNABLE;
+    if (!visible)
+        return;
+
+    int64_t ts = ts_of(sim, c->clk);
+    int here = (int)c->id;
+    if (l->seen)
+        span(sim, v, l->since, ts, l->state, old, l->pcpu, old == SY_RUNNING ? here : -1, false);
+    else
+        span(sim, v, 0, ts, sim->ledger->windows->len ? SY_UNKNOWN : old, old, here, here, true);
+    count_change(c, v, old, new_state);
+    l->seen = true;
+    l->since = ts;
+    l->state = new_state;
+    l->pcpu = new_state == SY_RUNNING ? here : -1;
+    if (new_state == SY_RUNNABLE && (old == SY_BLOCKED || old == SY_OFFLINE))
+        l->period.waited = 0;
+}
+
+void sy_ledger_decision(struct sy_pcpu *c, bool continued)
+{
+    c->burn_seen = c->burn_zero = false;
+}
+
+void sy_ledger_burn(struct sy_pcpu *c, struct sy_vcpu *v, int64_t budget, unsigned level, bool visible)
+{
+    if (!c->sim->tracing || !visible)
+        return;
+    c->burn_seen = true;
+    c->burn_zero = budget == 0;
+    unsigned last = v->led->level;
+    if (v->led->marks->len)
+        last = g_array_index(v->led->marks, struct mark, v->led->marks->len - 1).level;
+    if (level != last)
+        mark(c, v, (struct mark){.ts = ts_of(c->sim, c->clk), .level = level});
+}
+
+void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline, int64_t budget, bool visible)
+{
+    if (!c->sim->tracing || !visible)
+        return;
+    v->led->replenishments++;
+    mark(c, v, (struct mark){.ts = ts_of(c->sim, c->clk), .replenish = true, .deadline = deadline, .budget = budget});
+}
+
+void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible)
+{
+    if (!c->sim->tracing || !visible)
+        return;
+    v->led->yields++;
+    v->led->yield_pending = true;
+}
+
+void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc)
+{
+    struct sy_ledger *l = sim->ledger;
+    struct window w = {.pcpu = (int)c->id, .from = ts_of_tsc(sim, tsc - (uint64_t)c->skew), .to = INT64_MAX};
+
+    l->open[c->id] = (int)l->windows->len;
+    g_array_append_val(l->windows, w);
+}
+
+void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, uint32_t count)
+{
+    struct sy_ledger *l = sim->ledger;
+    struct window *w = &g_array_index(l->windows, struct window, (unsigned)l->open[c->id]);
+
+    w->to = ts_of_tsc(sim, tsc - (uint64_t)c->skew);
+    l->open[c->id] = -1;
+    sy_ledger_fault(sim, &(struct sy_fault_row){
+        .kind = "lost", .from = sy_cycles(sim, w->from) + sim->t0, .to = sy_cycles(sim, w->to) + sim->t0,
+        .pcpu = w->pcpu, .amount = count, .unit = "records"});
+}
+
+void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *r)
+{
+    FILE *f = sim->ledger->faults;
+
+    sim->ledger->fault_rows++;
+    fprintf(f, "%s,%" PRId64 ",%" PRId64 ",", r->kind, ts_of(sim, r->from), ts_of(sim, r->to));
+    if (r->pcpu >= 0)
+        fprintf(f, "%d", r->pcpu);
+    if (r->v)
+        fprintf(f, ",%u,%u", r->v->domid, r->v->id);
+    else
+        fprintf(f, ",,");
+    if (r->other)
+        fprintf(f, ",%u,%u", r->other->domid, r->other->id);
+    else
+        fprintf(f, ",,");
+    fprintf(f, ",%" PRId64 ",%s,", r->amount, r->unit ? r->unit : "");
+    if (r->deadline_ns)
+        fprintf(f, "%" PRId64, r->deadline_ns);
+    fprintf(f, ",%s\n", r->note ? r->note : "");
+}
+
+static void start_vcpu(struct sy_sim *sim, struct sy_vcpu *v)
+{
+    struct sy_ledger_vcpu *l = v->led;
+
+    l->truth_since = sim->t0;
+    l->level = 0;
+    if (v->is_idle || v->pool->policy != &sy_policy_rtds)
+        return;
+    /* The first end of a period after the start; every deadline is a multiple of the period. */
+    int64_t now = sy_now(sim, sim->t0);
+    period_open(sim, &l->period, (now / v->period + 1) * v->period, v->period);
+}
+
+void sy_ledger_start(struct sy_sim *sim)
+{
+    sim->ledger->end_ts = INT64_MAX;
+    for (unsigned i = 0; i < sim->vcpus; i++)
+        start_vcpu(sim, sim->vcpu[i]);
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        start_vcpu(sim, sim->pcpu[i].idle);
+}
+
+static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)
+{
+    struct sy_ledger_vcpu *l = v->led;
+
+    if (end_clk > l->truth_since)
+        l->truth_cycles[v->state] += end_clk - l->truth_since;
+    if (!l->seen)
+        return;
+    span(sim, v, l->since, sim->ledger->end_ts, l->state, sim->ledger->windows->len ? SY_UNKNOWN : l->state,
+         l->pcpu, l->pcpu, true);
+    period_close(sim, v, l->state, false);
+}
+
+static void write_vcpu(FILE *f, const struct sy_vcpu *v, const struct sy_ledger_vcpu *l)
+{
+    fprintf(f, "    {\"domid\": %u, \"vcpu\": %u, \"period_ns\": %" PRId64 ", \"budget_ns\": %" PRId64
+            ", \"extratime\": %s, \"weight\": %u, \"cap\": %u,\n", v->domid, v->id, v->period, v->budget,
+            v->extratime ? "true" : "false", v->dom->weight, v->dom->cap);
+    fprintf(f, "     \"running_ns\": %" PRId64 ", \"runnable_ns\": %" PRId64 ", \"blocked_ns\": %" PRId64
+            ", \"offline_ns\": %" PRId64 ", \"unknown_ns\": %" PRId64 ",\n", l->total_ns[0], l->total_ns[1],
+            l->total_ns[2], l->total_ns[3], l->total_ns[4]);
+    fprintf(f, "     \"truth_running_cycles\": %" PRIu64 ", \"truth_runnable_cycles\": %" PRIu64
+            ", \"truth_blocked_cycles\": %" PRIu64 ", \"truth_offline_cycles\": %" PRIu64
+            ", \"truth_dispatches\": %" PRIu64 ", \"truth_wakeups\": %" PRIu64 ",\n", l->truth_cycles[0],
+            l->truth_cycles[1], l->truth_cycles[2], l->truth_cycles[3], l->truth_dispatches, l->truth_wakeups);
+    fprintf(f, "     \"dispatches\": %" PRIu64 ", \"wakeups\": %" PRIu64 ", \"preemptions\": %" PRIu64
+            ", \"depletions\": %" PRIu64 ", \"no_burn\": %" PRIu64 ", \"yields\": %" PRIu64
+            ", \"yield_switches\": %" PRIu64 ", \"migrations\": %" PRIu64 ",\n", l->dispatches, l->wakeups,
+            l->preemptions, l->depletions, l->no_burn, l->yields, l->yield_switches, l->migrations);
+    fprintf(f, "     \"replenishments\": %" PRIu64 ", \"periods\": %" PRIu64 ", \"periods_judged\": %" PRIu64
+            ", \"period_misses\": %" PRIu64 "}", l->replenishments, l->periods, l->periods_judged, l->period_misses);
+}
+
+static void write_run(FILE *f, struct sy_sim *sim, int64_t end_ts, uint64_t end_tsc)
+{
+    uint64_t records = 0, lost = 0, lost_records = 0, tail = 0, first = sim->start_tsc;
+
+    for (unsigned i = 0; i < sim->pcpus; i++) {
+        const struct sy_ring *r = sim->pcpu[i].ring;
+        records += r->records;
+        lost += r->lost_total;
+        lost_records += r->lost_records;
+        tail += r->lost;
+    }
+    first += (uint64_t)sim->ledger->base_skew;
+    fprintf(f, "  \"run\": {\"scheduler\": \"%s\", \"policy\": \"%s\", \"server\": \"%s\", \"xen\": \"%s\", \"seed\": %" PRIu64
+            ",\n    \"hz\": %" PRIu64 ", \"start_tsc\": %" PRIu64 ", \"end_tsc\": %" PRIu64 ", \"duration_ns\": %" PRId64
+            ",\n    \"pcpus\": %u, \"pools\": %u, \"vcpus\": %u, \"bytes\": %" PRIu64 ", \"records\": %" PRIu64
+            ", \"lost_records\": %" PRIu64 ", \"lost_record_records\": %" PRIu64
+            ", \"lost_unannounced\": %" PRIu64 ",\n    \"now_at_start_ns\": %" PRId64
+            ", \"miss_tolerance_ns\": %" PRId64 ", \"faults\": %" PRIu64 "},\n",
+            sim->pool[0].policy->xl_name, sim->opt->policy, sim->opt->server, sim->opt->xen, sim->opt->seed, sim->hz, first,
+            end_tsc, end_ts, sim->pcpus, sim->pools, sim->vcpus, sy_writer_bytes(sim->writer), records, lost, lost_records,
+            tail, sy_now(sim, sim->t0), sim->opt->tolerance_ns, sim->ledger->fault_rows);
+}
+
+bool sy_ledger_finish(struct sy_sim *sim, const char *dir, GError **error)
+{
+    struct sy_ledger *l = sim->ledger;
+    uint64_t end_tsc = 0;
+    bool first = true;
+
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        end_tsc = MAX(end_tsc, sim->pcpu[i].ring->last_tsc);
+    l->end_ts = ts_of_tsc(sim, end_tsc);
+    uint64_t end_clk = end_tsc - sim->start_tsc + sim->t0;
+
+    g_autofree char *path = g_build_filename(dir, "ledger.json", NULL);
+    FILE *f = fopen(path, "w");
+    if (!f) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot write %s: %s", path, g_strerror(errno));
+        return false;
+    }
+    fprintf(f, "{\n");
+    write_run(f, sim, l->end_ts, end_tsc);
+    fprintf(f, "  \"vcpu\": [\n");
+    for (unsigned i = 0; i < sim->vcpus; i++) {
+        finish_vcpu(sim, sim->vcpu[i], end_clk);
+        fprintf(f, "%s", first ? "" : ",\n");
+        write_vcpu(f, sim->vcpu[i], sim->vcpu[i]->led);
+        first = false;
+    }
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        finish_vcpu(sim, sim->pcpu[i].idle, end_clk);
+    fprintf(f, "\n  ],\n  \"idle_ns\": [");
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        fprintf(f, "%s%" PRId64, i ? ", " : "", l->idle[i].total_ns[SY_RUNNING]);
+    fprintf(f, "]\n}\n");
+    if (ferror(f) | fclose(f)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot write %s", path);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,162 @@
+#include "options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mask.h"
+#include "synth.h"
+
+struct raw {
+    int pcpus, vcpus, per_domain, ring_pages, dom0_vcpus, pools, lost;
+    char *bytes;
+    gint64 seed, hz, start_tsc, now_ns, tolerance_us;
+    gboolean no_intervals;
+};
+
+static bool parse_size(const char *s, uint64_t *out)
+{
+    static const char unit[] = "kMGT";
+    char *end;
+    double x = g_ascii_strtod(s, &end);
+    const char *u = *end ? strchr(unit, *end) : NULL;
+
+    if (end == s || x <= 0 || (*end && (!u || end[1])))
+        return false;
+    *out = (uint64_t)(x * (u ? pow(1000, (double)(u - unit + 1)) : 1));
+    return true;
+}
+
+static bool one_of(const char *option, const char *value, const char *choices, GError **error)
+{
+    g_auto(GStrv) list = g_strsplit(choices, " ", -1);
+
+    if (g_strv_contains((const char *const *)list, value))
+        return true;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s %s: must be one of %s", option, value, choices);
+    return false;
+}
+
+static bool in_range(const char *option, double value, double low, double high, GError **error)
+{
+    if (value >= low && value <= high)
+        return true;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s %g: must be from %g to %g", option, value, low, high);
+    return false;
+}
+
+static bool check(struct sy_options *o, const struct raw *r, GError **error)
+{
+    if (!o->out) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-o DIR is missing");
+        return false;
+    }
+    if (r->bytes && !parse_size(r->bytes, &o->bytes)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--bytes %s: want a size such as 100M or 2G", r->bytes);
+        return false;
+    }
+    if (o->bytes && o->seconds <= 0)
+        o->seconds = 0;
+    else if (o->seconds <= 0)
+        o->seconds = 5;
+    return one_of("--policy", o->policy, "gedf pedf dm credit credit2 null", error) &&
+           one_of("--server", o->server, "deferrable periodic polling sporadic", error) &&
+           one_of("--xen", o->xen, "4.5 4.7 4.9 4.17 4.18", error) &&
+           in_range("--pcpus", r->pcpus, 1, SY_MAX_PCPUS, error) &&
+           in_range("--vcpus", r->vcpus, 1, SY_MAX_VCPUS - 64, error) &&
+           in_range("--vcpus-per-domain", r->per_domain, 1, 4096, error) &&
+           in_range("--dom0-vcpus", r->dom0_vcpus, 1, 64, error) &&
+           in_range("--pools", r->pools, 1, r->pcpus, error) &&
+           in_range("--ring-pages", r->ring_pages, 1, 65536, error) &&
+           in_range("--util", o->util, 0.001, 16, error) && in_range("--load", o->load, 0.001, 100, error) &&
+           in_range("--hogs", o->hogs, 0, 1, error) && in_range("--sporadic", o->sporadic, 0, 1, error) &&
+           in_range("--extratime", o->extratime, 0, 1, error) && in_range("--poll-ms", o->poll_ms, 0.01, 1e6, error) &&
+           in_range("--period-min-ms", o->period_min_ms, 0.1, 10000, error) &&
+           in_range("--period-max-ms", o->period_max_ms, o->period_min_ms, 10000, error) &&
+           in_range("--record-cost-ns", o->record_cost_ns, 1, 100000, error) &&
+           in_range("--tsc-hz", (double)r->hz, 1e6, 1e10, error) && in_range("--lost", r->lost, 0, 100000, error);
+}
+
+bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **error)
+{
+    *o = (struct sy_options){.util = 0.7, .load = 0.9, .poll_ms = 100, .yields = 2, .record_cost_ns = 100,
+                             .sporadic = 0.3, .period_min_ms = 5, .period_max_ms = 100};
+    struct raw r = {.pcpus = 4, .vcpus = 12, .per_domain = 2, .ring_pages = 32, .dom0_vcpus = 1, .pools = 1, .seed = 1,
+                    .hz = 2893437123, .start_tsc = 93400000000000, .now_ns = 32000000000000, .tolerance_us = 50};
+    const GOptionEntry entries[] = {
+        {"policy", 0, 0, G_OPTION_ARG_STRING, &o->policy, "gedf, pedf, dm, credit, credit2 or null", "P"},
+        {"server", 0, 0, G_OPTION_ARG_STRING, &o->server, "deferrable, periodic, polling or sporadic", "S"},
+        {"xen", 0, 0, G_OPTION_ARG_STRING, &o->xen, "record layouts of Xen 4.5, 4.7, 4.9, 4.17 or 4.18", "V"},
+        {"pcpus", 0, 0, G_OPTION_ARG_INT, &r.pcpus, "pCPUs, 1 to 256", "N"},
+        {"pools", 0, 0, G_OPTION_ARG_INT, &r.pools, "cpupools; pCPUs and domains are dealt out", "N"},
+        {"vcpus", 0, 0, G_OPTION_ARG_INT, &r.vcpus, "guest VCPUs, 1 to 4032", "N"},
+        {"vcpus-per-domain", 0, 0, G_OPTION_ARG_INT, &r.per_domain, "VCPUs of a domain, at most", "N"},
+        {"dom0-vcpus", 0, 0, G_OPTION_ARG_INT, &r.dom0_vcpus, "VCPUs of domain 0", "N"},
+        {"util", 0, 0, G_OPTION_ARG_DOUBLE, &o->util, "sum of reservations / capacity", "U"},
+        {"load", 0, 0, G_OPTION_ARG_DOUBLE, &o->load, "demand of a guest / its reservation", "L"},
+        {"period-min-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->period_min_ms, "shortest server period", "MS"},
+        {"period-max-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->period_max_ms, "longest server period", "MS"},
+        {"hogs", 0, 0, G_OPTION_ARG_DOUBLE, &o->hogs, "fraction of guest VCPUs that never block", "F"},
+        {"sporadic", 0, 0, G_OPTION_ARG_DOUBLE, &o->sporadic, "fraction of guest VCPUs with sporadic jobs", "F"},
+        {"extratime", 0, 0, G_OPTION_ARG_DOUBLE, &o->extratime, "fraction of guest VCPUs with extratime", "F"},
+        {"yields", 0, 0, G_OPTION_ARG_DOUBLE, &o->yields, "yields per second of run time", "N"},
+        {"vcpu", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->specs, "override one VCPU: d1v0=10ms/4ms[,x][,hog][,cpus=1-2]", "SPEC"},
+        {"weights", 0, 0, G_OPTION_ARG_STRING, &o->weights, "credit weights of the guests, dealt out in turn", "W,W.."},
+        {"caps", 0, 0, G_OPTION_ARG_STRING, &o->caps, "credit caps in percent, dealt out in turn", "C,C.."},
+        {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &o->seconds, "length of the trace (default 5)", "S"},
+        {"bytes", 0, 0, G_OPTION_ARG_STRING, &r.bytes, "stop at this file size instead", "SIZE"},
+        {"seed", 0, 0, G_OPTION_ARG_INT64, &r.seed, "seed of everything random", "N"},
+        {"tsc-hz", 0, 0, G_OPTION_ARG_INT64, &r.hz, "TSC frequency", "HZ"},
+        {"start-tsc", 0, 0, G_OPTION_ARG_INT64, &r.start_tsc, "TSC of the first record", "N"},
+        {"now", 0, 0, G_OPTION_ARG_INT64, &r.now_ns, "Xen system time at the first record", "NS"},
+        {"record-cost-ns", 0, 0, G_OPTION_ARG_DOUBLE, &o->record_cost_ns, "mean time to write a record", "NS"},
+        {"poll-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->poll_ms, "xentrace's polling interval", "MS"},
+        {"ring-pages", 0, 0, G_OPTION_ARG_INT, &r.ring_pages, "trace ring per pCPU in 4 KiB pages", "N"},
+        {"lost", 0, 0, G_OPTION_ARG_INT, &r.lost, "gaps with lost records", "N"},
+        {"fault", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->faults,
+         "lost, dropped-replenish, inversion, overrun, tsc-skew or unpinned", "KIND[:COUNT[:US]]"},
+        {"miss-tolerance-us", 0, 0, G_OPTION_ARG_INT64, &r.tolerance_us, "tolerance of a period miss", "US"},
+        {"no-ledger-intervals", 0, 0, G_OPTION_ARG_NONE, &r.no_intervals, "leave out the two big ledgers", NULL},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "folder to make", "DIR"},
+        {0}};
+    g_autoptr(GOptionContext) context = g_option_context_new("- make a Xen scheduler trace and the truth behind it");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, error))
+        return false;
+    if (*argc > 1) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: not an option", (*argv)[1]);
+        return false;
+    }
+    /* GOption overwrites without freeing: defaults come after it. */
+    o->policy = o->policy ? o->policy : g_strdup("gedf");
+    o->server = o->server ? o->server : g_strdup("deferrable");
+    o->xen = o->xen ? o->xen : g_strdup("4.17");
+    bool ok = check(o, &r, error);
+    g_free(r.bytes);
+    o->pcpus = (unsigned)r.pcpus;
+    o->vcpus = (unsigned)r.vcpus;
+    o->vcpus_per_domain = (unsigned)r.per_domain;
+    o->ring_pages = (unsigned)r.ring_pages;
+    o->dom0_vcpus = (unsigned)r.dom0_vcpus;
+    o->pools = (unsigned)r.pools;
+    o->lost = (unsigned)r.lost;
+    o->seed = (uint64_t)r.seed;
+    o->tsc_hz = (uint64_t)r.hz;
+    o->start_tsc = (uint64_t)r.start_tsc;
+    o->now_ns = r.now_ns;
+    o->tolerance_ns = r.tolerance_us * 1000;
+    o->no_intervals = r.no_intervals;
+    return ok;
+}
+
+void sy_options_clear(struct sy_options *o)
+{
+    g_free(o->policy);
+    g_free(o->server);
+    g_free(o->xen);
+    g_free(o->out);
+    g_free(o->weights);
+    g_free(o->caps);
+    g_strfreev(o->faults);
+    g_strfreev(o->specs);
+}
