@@ -1,0 +1,79 @@
+#!/bin/sh
+# All tests: warnings as errors and plain, then under ASan and UBSan, then each fuzzer for a short while.
+# The last line of its output is "N passed, N failed"; the status is non-zero if anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 4
+passed=0
+failed=0
+fuzz_seconds=${FUZZ_SECONDS:-20}
+
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+# Runs a command; says what failed and how.
+step() {
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    [ $status = 0 ] || { tail -n 60 "$log"; printf 'FAILED (%s): %s\n' "$status" "$*"; }
+    rm -f "$log"
+    return $status
+}
+
+# build_in FOLDER OPTION...
+build_in() {
+    folder=$1
+    shift
+    if [ -f "$folder/build.ninja" ]; then
+        step meson configure "$folder" "$@" && step ninja -C "$folder"
+    else
+        step meson setup "$folder" "$@" && step ninja -C "$folder"
+    fi
+}
+
+# suite TITLE FOLDER OPTION...
+suite() {
+    title=$1
+    folder=$2
+    shift 2
+    printf '== %s\n' "$title"
+    if ! build_in "$folder" "$@"; then
+        count 0 1
+        return
+    fi
+    meson test -C "$folder" --no-rebuild --num-processes 2 --print-errorlogs </dev/null
+    result=$(python3 tests/count.py "$folder/meson-logs/testlog.json") || result='0 1'
+    # shellcheck disable=SC2086 # two numbers
+    count $result
+}
+
+fuzz() {
+    printf '== fuzzers, %s s each\n' "$fuzz_seconds"
+    if ! CC=clang build_in build-test-fuzz -Dfuzz=true -Db_lundef=false -Dwerror=true; then
+        count 0 1
+        return
+    fi
+    for target in build-test-fuzz/tests/fuzz/fuzz-*; do
+        case $target in *.p) continue ;; esac # meson's object folders
+        name=$(basename "$target")
+        corpus=build-test-fuzz/corpus-$name
+        mkdir -p "$corpus"
+        [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"
+        if step "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+            -artifact_prefix="build-test-fuzz/$name-" "$corpus"; then
+            count 1 0
+            printf 'ok %s\n' "$name"
+        else
+            count 0 1
+        fi
+    done
+}
+
+suite 'all tests, warnings as errors' build-test -Dwerror=true
+suite 'all tests under AddressSanitizer and UndefinedBehaviorSanitizer' build-test-asan \
+    -Dwerror=true -Db_sanitize=address,undefined
+fuzz
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
