@@ -18,7 +18,7 @@ static const struct xt_layout rows[] = {
     CREDIT(0x22008, 2, XT_EV_OTHER, "boost_end", "4.7-", DOM(0), VCPU(1)),
     CREDIT(0x22009, 1, XT_EV_SCHEDULE, "schedule", "4.8-", { .name = "pcpu", .word = 0, .bits = 16, .unit = "pcpu" },
            F_BITS("tasklet", 0, 16, 8), F_BITS("idle", 0, 24, 8)),
-    CREDIT(0x2200a, 2, XT_EV_OTHER, "ratelimit", "4.8-", F_DV(0), F_NS("run", 1)),
+    CREDIT(0x2200a, 2, XT_EV_RATELIMIT, "ratelimit", "4.8-", F_DV(0), F_NS("run", 1)),
     CREDIT(0x2200b, 2, XT_EV_OTHER, "steal_check", "4.9-", F_PCPU("peer", 0), F("checked", 1)),
 };
 const struct xt_layout_table xt_layouts_credit = XT_LAYOUTS(rows);

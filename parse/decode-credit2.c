@@ -45,7 +45,7 @@ static const struct xt_layout rows[] = {
     CREDIT2(0x22215, 2, XT_EV_SCHEDULE, "schedule", "4.8-", { .name = "pcpu", .word = 0, .bits = 16, .unit = "pcpu" },
             RQ("runq", 0, 16), F_BITS("tasklet", 1, 0, 8), F_BITS("idle", 1, 8, 8), F_BITS("smt_idle", 1, 16, 8),
             { .name = "tickled", .word = 1, .lo = 24, .bits = 8, .slot = XT_SLOT_TICKLED }),
-    CREDIT2(0x22216, 2, XT_EV_OTHER, "ratelimit", "4.8-", F_VCPU(0), F_NS("run", 1)),
+    CREDIT2(0x22216, 2, XT_EV_RATELIMIT, "ratelimit", "4.8-", F_VCPU(0), F_NS("run", 1)),
     CREDIT2(0x22217, 1, XT_EV_OTHER, "runq_cand_check", "4.9-", F_VCPU(0)),
 };
 const struct xt_layout_table xt_layouts_credit2 = XT_LAYOUTS(rows);

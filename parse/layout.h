@@ -22,6 +22,7 @@ enum xt_event_kind {
     XT_EV_BURN,
     XT_EV_REPLENISH,
     XT_EV_TASKLET,
+    XT_EV_RATELIMIT,
     XT_EV_OVERHEAD,
 };
 

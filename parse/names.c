@@ -25,7 +25,7 @@ const char *xt_reason_name(enum xt_reason reason)
 
 const char *xt_hz_source_name(enum xt_hz_source source)
 {
-    static const char *const names[] = { "trace", "xl info", "user", "assumed" };
+    static const char *const names[] = { "trace", "xl info", "user" };
     return NAME_OF(names, source);
 }
 

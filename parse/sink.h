@@ -54,7 +54,7 @@ static inline bool xt_vcpu_is_idle(const struct xt_vcpu *v)
 }
 
 /* Where the TSC frequency comes from. */
-enum xt_hz_source { XT_HZ_TRACE, XT_HZ_XL_INFO, XT_HZ_USER, XT_HZ_ASSUMED };
+enum xt_hz_source { XT_HZ_TRACE, XT_HZ_XL_INFO, XT_HZ_USER };
 const char *xt_hz_source_name(enum xt_hz_source source);
 
 enum xt_scheduler {
@@ -111,6 +111,14 @@ struct xt_run {
     const struct xt_pcpu *pcpus; /* ascending pCPU number */
 };
 
+/* Since when a dispatched VCPU had been eligible to run. */
+enum xt_latency {
+    XT_LATENCY_NONE,
+    XT_LATENCY_WAKE,      /* since blocked -> runnable */
+    XT_LATENCY_PREEMPT,   /* since it was preempted */
+    XT_LATENCY_REPLENISH, /* depleted before; since its budget was replenished */
+};
+
 /* One finished dispatch of a VCPU: it left a pCPU, became eligible, ran, left again.
  *   [off_ts, ready_ts)  off_state: blocked, offline, unknown, or nothing (off_ts == ready_ts) if it never was ineligible
  *   [ready_ts, run_ts)  runnable
@@ -132,8 +140,8 @@ struct xt_dispatch {
     int64_t decision_ns;         /* from there to its switch record, -1: no sample */
     int64_t switch_ns;           /* switch record -> its change to running, -1: no sample (bookkeeping, not registers) */
     int64_t budget_left_ns;      /* RTDS: what the burn at the end reports, -1 if none */
-    int64_t latency_ns;          /* wake latency: blocked -> runnable to this dispatch, -1 if there was no wakeup or a
-                                    lost window lies between */
+    enum xt_latency latency_kind; /* what it waited after */
+    int64_t latency_ns;           /* from then to this dispatch, -1: nothing to measure, or touched by lost records */
 };
 enum xt_dispatch_flag {
     XT_D_OPEN_START = 1u << 0,    /* its first part is open: it began before the run */

@@ -8,6 +8,7 @@
 struct xt_vcpu_stats {
     const struct xt_vcpu *vcpu;
     int64_t state_ns[XT_NO_STATE]; /* time in each enum xt_state; sums to the run's duration */
+    uint64_t changes;              /* runstate-change records; 0: only named by other records */
     uint64_t dispatches;           /* changes to running */
     uint64_t wakeups;              /* blocked -> runnable */
     uint64_t preemptions;          /* running -> runnable, neither depletion nor yield */

@@ -1,0 +1,47 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    { "stats", "the tables a person wants first, from a recording, a trace or a database", xt_cmd_stats },
+    { "dump", "every record of a trace, readable", xt_cmd_dump },
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("Usage: xentrail COMMAND [OPTION...] [ARGUMENT...]\n\n"
+          "Shows what a Xen scheduler really did.\n\nCommands:\n", out);
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'xentrail COMMAND --help' lists the options of a command, 'man xentrail-COMMAND' explains them.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return XT_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--version") || !strcmp(name, "version")) {
+        puts("xentrail " XT_VERSION);
+        return XT_EXIT_OK;
+    }
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+        print_usage(stdout);
+        return XT_EXIT_OK;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (!strcmp(name, commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    char *printable = xt_printable(name);
+    fprintf(stderr, "xentrail: there is no command '%s'\n", printable);
+    g_free(printable);
+    print_usage(stderr);
+    return XT_EXIT_USAGE;
+}

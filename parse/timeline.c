@@ -1,0 +1,300 @@
+/* Runstates of each VCPU, from runstate-change records alone, cut where records were lost.
+ *
+ * A lost window of pCPU p makes every state unknown that a record of p could have changed: all but that of a VCPU which
+ * runs elsewhere. Behind it a state is known again from the next change record of that VCPU, whose old state reaches
+ * back to the end of the last window that matters. */
+#include "parse/machine.h"
+
+static void known_add(struct machine *m, struct vstate *v)
+{
+    if (v->known_at != UINT32_MAX)
+        return;
+    v->known_at = m->known->len;
+    g_ptr_array_add(m->known, v);
+}
+
+static void known_remove(struct machine *m, struct vstate *v)
+{
+    if (v->known_at == UINT32_MAX)
+        return;
+    struct vstate *last = g_ptr_array_index(m->known, m->known->len - 1);
+    g_ptr_array_index(m->known, v->known_at) = last;
+    last->known_at = v->known_at;
+    g_ptr_array_set_size(m->known, (int)m->known->len - 1);
+    v->known_at = UINT32_MAX;
+}
+
+static bool flush_piece(struct machine *m, struct vstate *v, struct piece *piece, bool open_end, GError **error)
+{
+    if (!piece->have)
+        return true;
+    piece->have = false;
+    struct xt_interval out = {
+        .vcpu = &v->id,
+        .ts = piece->ts,
+        .end_ts = piece->end_ts,
+        .state = piece->state,
+        .reason = piece->reason,
+        .open_start = piece->open_start,
+        .open_end = open_end,
+    };
+    return out.ts == out.end_ts || XT_EMIT(m, interval, &out, error);
+}
+
+static bool flush_pieces(struct machine *m, struct vstate *v, bool open_end, GError **error)
+{
+    bool wait = v->wait.have;
+
+    return flush_piece(m, v, &v->off, open_end && !wait, error) && flush_piece(m, v, &v->wait, open_end, error);
+}
+
+/* A running piece ends: together with what it waited for it makes a dispatch. */
+static bool emit_dispatch(struct machine *m, struct vstate *v, int64_t end_ts, GError **error)
+{
+    struct xt_dispatch *d = &v->dispatch;
+
+    d->vcpu = &v->id;
+    d->pcpu = m->run.core_scheduling ? XT_NO_PCPU : v->pcpu;
+    d->run_ts = d->ready_ts = d->off_ts = v->since;
+    d->end_ts = end_ts;
+    d->off_state = XT_NO_STATE;
+    d->off_reason = d->ready_reason = XT_REASON_NONE;
+    if (v->open_start)
+        d->flags |= XT_D_OPEN_START;
+    if (v->wait.have) {
+        d->ready_ts = d->off_ts = v->wait.ts;
+        d->ready_reason = v->wait.reason;
+        d->flags |= v->wait.open_start ? XT_D_OPEN_START : 0;
+    }
+    if (v->off.have) {
+        d->off_ts = v->off.ts;
+        d->off_state = v->off.state;
+        d->off_reason = v->off.reason;
+        d->flags |= v->off.open_start ? XT_D_OPEN_START : 0;
+    }
+    v->off.have = v->wait.have = false;
+    return XT_EMIT(m, dispatch, d, error);
+}
+
+/* The present piece of v ends at end_ts. */
+static bool finish_piece(struct machine *m, struct vstate *v, int64_t end_ts, GError **error)
+{
+    if (v->state == XT_RUNNING)
+        return emit_dispatch(m, v, end_ts, error);
+    struct piece piece = { true, v->state, v->reason, v->since, end_ts, v->open_start };
+    if (v->state == XT_RUNNABLE) {
+        if (v->wait.have && !flush_pieces(m, v, false, error))
+            return false;
+        v->wait = piece;
+    } else {
+        if (!flush_pieces(m, v, false, error))
+            return false;
+        v->off = piece;
+    }
+    return true;
+}
+
+static void begin_piece(struct vstate *v, enum xt_state state, enum xt_reason reason, int64_t ts, int32_t pcpu)
+{
+    v->state = state;
+    v->reason = reason;
+    v->since = ts;
+    v->open_start = false;
+    v->pcpu = state == XT_RUNNING ? pcpu : XT_NO_PCPU;
+    if (state == XT_RUNNING)
+        v->dispatch = (struct xt_dispatch){
+            .from_pcpu = v->last_pcpu,
+            .decision_ts = -1,
+            .decision_ns = -1,
+            .switch_ns = -1,
+            .budget_left_ns = -1,
+            .latency_ns = -1,
+        };
+}
+
+/* Since when old_state, which a record of p states, is known: the end of the last lost window that could have hidden a
+ * change to it. */
+static int64_t known_since(const struct machine *m, const struct pstate *p, enum xt_state old_state)
+{
+    if (old_state == XT_RUNNING && !m->run.core_scheduling)
+        return p->in_gap ? m->now : p->gap_end;
+    return m->open_gaps ? m->now : m->last_gap_end;
+}
+
+static void ran_on(struct machine *m, struct vstate *v, int32_t pcpu)
+{
+    v->last_pcpu = m->run.core_scheduling ? XT_NO_PCPU : pcpu;
+    v->lost_since_run = false;
+}
+
+/* The piece that a change record ends, seen backward from it, where nothing forward is known. */
+static bool recover(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state, GError **error)
+{
+    int64_t from = v->since, known = CLAMP(known_since(m, p, old_state), from, m->now);
+    bool open = v->open_start;
+
+    if (known > from) {
+        if (!finish_piece(m, v, known, error))
+            return false;
+        open = false;
+    }
+    begin_piece(v, old_state, XT_REASON_NONE, known, p->info->pcpu);
+    v->open_start = open;
+    if (old_state == XT_RUNNING) {
+        v->dispatch.flags = XT_D_NO_DISPATCH | (open ? 0 : XT_D_CUT_START);
+        if (v->last_pcpu != XT_NO_PCPU && v->last_pcpu != p->info->pcpu)
+            v->dispatch.flags |= XT_D_ACROSS_LOSS;
+        ran_on(m, v, p->info->pcpu);
+        v->waiting_for = XT_LATENCY_NONE;
+    }
+    return true;
+}
+
+static enum xt_reason reason_of(struct machine *m, struct pstate *p, const struct vstate *v, enum xt_state old_state,
+                                enum xt_state new_state, bool *no_burn, int64_t *budget_ns)
+{
+    *no_burn = false;
+    *budget_ns = -1;
+    switch (new_state) {
+    case XT_BLOCKED:
+    case XT_OFFLINE:
+        if (old_state == XT_RUNNING)
+            decision_reason(m, p, v, no_burn, budget_ns);
+        *no_burn = false;
+        return new_state == XT_BLOCKED ? XT_REASON_BLOCKED : XT_REASON_OFFLINE;
+    case XT_RUNNABLE:
+        if (old_state == XT_RUNNING)
+            return decision_reason(m, p, v, no_burn, budget_ns);
+        return old_state == XT_BLOCKED ? XT_REASON_WAKEUP : XT_REASON_ONLINE;
+    default:
+        return XT_REASON_DISPATCHED;
+    }
+}
+
+/* What the VCPU waits for from now on, for latencies. */
+static void start_waiting(struct machine *m, struct vstate *v, enum xt_state old_state, enum xt_state new_state,
+                          enum xt_reason reason)
+{
+    if (new_state == XT_RUNNABLE && old_state == XT_BLOCKED) {
+        v->waiting_for = XT_LATENCY_WAKE;
+        v->eligible_since = m->now;
+    } else if (new_state == XT_RUNNABLE && old_state == XT_RUNNING) {
+        v->waiting_for = reason == XT_REASON_DEPLETED ? XT_LATENCY_REPLENISH
+                         : reason == XT_REASON_YIELDED || reason == XT_REASON_NONE ? XT_LATENCY_NONE
+                                                                                   : XT_LATENCY_PREEMPT;
+        v->eligible_since = reason == XT_REASON_DEPLETED ? -1 : m->now;
+    } else if (new_state == XT_BLOCKED) {
+        v->waiting_for = XT_LATENCY_NONE;
+    }
+}
+
+void timeline_eligible(struct machine *m, struct vstate *v)
+{
+    if (v->waiting_for == XT_LATENCY_REPLENISH && v->eligible_since < 0)
+        v->eligible_since = m->now;
+}
+
+static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate *v, bool *migrated)
+{
+    struct xt_dispatch *d = &v->dispatch;
+
+    decision_dispatched(m, p, v, d);
+    *migrated = !m->run.core_scheduling && v->last_pcpu != XT_NO_PCPU && v->last_pcpu != p->info->pcpu;
+    d->flags |= (*migrated ? XT_D_MIGRATED : 0) | (v->lost_since_run ? XT_D_ACROSS_LOSS : 0);
+    if (v->waiting_for != XT_LATENCY_NONE && v->eligible_since >= 0) {
+        d->latency_kind = v->waiting_for;
+        d->latency_ns = m->now - v->eligible_since;
+    } else if (v->waiting_for == XT_LATENCY_WAKE) {
+        d->latency_kind = XT_LATENCY_WAKE; /* lost records lie between */
+    }
+    v->waiting_for = XT_LATENCY_NONE;
+    ran_on(m, v, p->info->pcpu);
+}
+
+static bool cut(struct machine *m, struct vstate *v, GError **error)
+{
+    if (v->state == XT_RUNNING) {
+        v->dispatch.end_reason = XT_REASON_NONE;
+        v->dispatch.flags |= XT_D_CUT_END;
+    }
+    if (!finish_piece(m, v, m->now, error))
+        return false;
+    known_remove(m, v);
+    begin_piece(v, XT_UNKNOWN, XT_REASON_NONE, m->now, XT_NO_PCPU);
+    v->lost_since_run = true;
+    v->eligible_since = -1;
+    if (v->waiting_for != XT_LATENCY_WAKE)
+        v->waiting_for = XT_LATENCY_NONE;
+    v->level = -1;
+    return true;
+}
+
+bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
+                     enum xt_state new_state, GError **error)
+{
+    struct xt_change change = {
+        .vcpu = &v->id,
+        .ts = m->now,
+        .old_state = old_state,
+        .new_state = new_state,
+        .pcpu = p->info->pcpu,
+    };
+    int64_t budget_ns;
+
+    change.reason = reason_of(m, p, v, old_state, new_state, &change.no_burn, &budget_ns);
+    if (!v->seen || v->state == XT_UNKNOWN) {
+        v->seen = true;
+        if (!recover(m, p, v, old_state, error))
+            return false;
+    } else {
+        change.inconsistent = v->state != old_state;
+    }
+    if (v->state == XT_RUNNING) {
+        v->dispatch.end_reason = change.reason;
+        v->dispatch.next = decision_next(p, v);
+        v->dispatch.budget_left_ns = budget_ns;
+        v->dispatch.flags |= change.no_burn ? XT_D_NO_BURN : 0;
+    }
+    if (!finish_piece(m, v, m->now, error))
+        return false;
+    begin_piece(v, new_state, change.reason, m->now, p->info->pcpu);
+    known_add(m, v);
+    if (new_state == XT_RUNNING)
+        describe_dispatch(m, p, v, &change.migrated);
+    else
+        start_waiting(m, v, old_state, new_state, change.reason);
+    if (!XT_EMIT(m, change, &change, error))
+        return false;
+    /* a window of this or another pCPU is open: what begins now is unknown at once, unless it runs here */
+    if (m->open_gaps && (new_state != XT_RUNNING || m->run.core_scheduling))
+        return cut(m, v, error);
+    return true;
+}
+
+bool timeline_gap(struct machine *m, struct pstate *p, GError **error)
+{
+    for (uint32_t i = m->known->len; i-- > 0;) {
+        struct vstate *v = g_ptr_array_index(m->known, i);
+        if (v->state == XT_RUNNING && v->pcpu != p->info->pcpu && !m->run.core_scheduling)
+            continue;
+        if (!cut(m, v, error))
+            return false;
+    }
+    return true;
+}
+
+bool timeline_end(struct machine *m, GError **error)
+{
+    for (uint32_t i = 0; i < m->vcpus->len; i++) {
+        struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        if (!v->seen)
+            continue;
+        if (v->state == XT_RUNNING) {
+            v->dispatch.end_reason = XT_REASON_NONE;
+            v->dispatch.flags |= XT_D_OPEN_END;
+        }
+        if (!finish_piece(m, v, m->run.duration_ns, error) || !flush_pieces(m, v, true, error))
+            return false;
+    }
+    return true;
+}
