@@ -80,37 +80,59 @@ static bool parse_vcpu_name(const char *text, uint16_t *domid, int *vcpu)
     return *end == '\0' && v < 65536;
 }
 
-static void set_one(struct xt_host_vcpu *v, int64_t period_ns, int64_t budget_ns)
+/* A VCPU, or all of a domain: by number, or by the domain's name. */
+struct target {
+    const char *name; /* NULL: by number */
+    uint16_t domid;
+    int vcpu; /* -1: all */
+};
+
+static bool is_target(const struct xt_host_vcpu *v, const struct target *t)
 {
-    v->ref_period_ns = period_ns;
-    v->ref_budget_ns = budget_ns;
+    if (t->vcpu >= 0 && v->vcpu != t->vcpu)
+        return false;
+    return t->name ? !g_strcmp0(v->domain, t->name) : v->domid == t->domid;
 }
 
-static bool set_matching(struct xt_recording *r, const char *target, int64_t period_ns, int64_t budget_ns, GError **error)
+static bool reserve(struct xt_recording *r, const struct target *t, int64_t period_ns, int64_t budget_ns, GError **error)
 {
-    uint16_t domid = 0;
-    int vcpu = -1;
-    bool by_id = parse_vcpu_name(target, &domid, &vcpu);
+    if (budget_ns <= 0 || budget_ns > period_ns) {
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "a budget of %" G_GINT64_FORMAT " ns in a period of %" G_GINT64_FORMAT
+                    " ns is no reservation: it must be above 0 and at most the period",
+                    budget_ns, period_ns);
+        return false;
+    }
     guint n = 0;
     for (guint i = 0; i < r->vcpus->len; i++) {
         struct xt_host_vcpu *v = r->vcpus->pdata[i];
-        if (by_id ? v->domid == domid && (vcpu < 0 || v->vcpu == vcpu) : !g_strcmp0(v->domain, target)) {
-            set_one(v, period_ns, budget_ns);
-            n++;
-        }
+        if (!is_target(v, t))
+            continue;
+        v->ref_period_ns = period_ns;
+        v->ref_budget_ns = budget_ns;
+        n++;
+    }
+    if (n == 0 && !t->name && t->vcpu >= 0) {
+        struct xt_host_vcpu *v = xt_recording_insert_vcpu(r, t->domid, (uint16_t)t->vcpu);
+        v->ref_period_ns = period_ns;
+        v->ref_budget_ns = budget_ns;
+        n++;
     }
     if (n > 0)
         return true;
-    if (by_id && vcpu >= 0) {
-        set_one(xt_recording_insert_vcpu(r, domid, (uint16_t)vcpu), period_ns, budget_ns);
-        return true;
-    }
-    char *shown = g_strescape(target, NULL);
+    char *shown = t->name ? g_strescape(t->name, NULL) : g_strdup_printf("d%u", t->domid);
     g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
                 "no VCPU of a domain \"%.60s\" is in the host snapshot of %s: name each VCPU, as in d1v0=10ms/4ms", shown,
                 r->path ? r->path : "the recording");
     g_free(shown);
     return false;
+}
+
+bool xt_recording_reserve_by_name(struct xt_recording *r, const char *domain, int vcpu, int64_t period_ns,
+                                  int64_t budget_ns, GError **error)
+{
+    struct target target = {.name = domain, .vcpu = vcpu};
+    return reserve(r, &target, period_ns, budget_ns, error);
 }
 
 bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GError **error)
@@ -127,13 +149,12 @@ bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GErr
     char *target = g_strndup(text, (gsize)(equals - text)), *period = g_strndup(equals + 1, (gsize)(slash - equals - 1));
     int64_t period_ns = 0, budget_ns = 0;
     bool ok = xt_parse_time_ns(period, &period_ns, error) && xt_parse_time_ns(slash + 1, &budget_ns, error);
-    if (ok && (budget_ns <= 0 || budget_ns > period_ns)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "a budget of %" G_GINT64_FORMAT " ns in a period of %" G_GINT64_FORMAT " ns is no reservation: it must be above 0 and "
-                    "at most the period", budget_ns, period_ns);
-        ok = false;
+    if (ok) {
+        struct target t = {.vcpu = -1};
+        if (!parse_vcpu_name(target, &t.domid, &t.vcpu))
+            t = (struct target){.name = target, .vcpu = -1};
+        ok = reserve(r, &t, period_ns, budget_ns, error);
     }
-    ok = ok && set_matching(r, target, period_ns, budget_ns, error);
     g_free(target);
     g_free(period);
     return ok;

@@ -41,38 +41,40 @@ static const char *string_member(JsonObject *object, const char *name)
     return text && text[0] ? text : NULL;
 }
 
-static void set_reservation(struct xt_recording *r, const char *target, const char *value)
+/* -1: not there, or not a number that can be one */
+static int64_t int_member(JsonObject *object, const char *name)
 {
-    char *text = g_strdup_printf("%s=%s", target, value);
-    GError *error = NULL;
-    if (!xt_recording_set_reservation(r, text, &error)) {
-        xt_recording_note(r, "recording.json: %s", error->message);
-        g_error_free(error);
-    }
-    g_free(text);
+    JsonNode *node = scalar(object, name, G_TYPE_INT64);
+    return node ? MAX(json_node_get_int(node), -1) : -1;
 }
 
-/* "reservations": {"vm1": "10ms/4ms", "d2v0": "10ms/3ms"} */
+static void read_reservation(struct xt_recording *r, JsonNode *node)
+{
+    JsonObject *object = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    const char *domain = object ? string_member(object, "domain") : NULL;
+    if (!domain) {
+        xt_recording_note(r, "recording.json: a reservation without \"domain\", ignored");
+        return;
+    }
+    GError *error = NULL;
+    int vcpu = (int)MIN(int_member(object, "vcpu"), 65536);
+    if (xt_recording_reserve_by_name(r, domain, vcpu, int_member(object, "period_ns"), int_member(object, "budget_ns"),
+                                     &error))
+        return;
+    xt_recording_note(r, "recording.json: %s", error->message);
+    g_error_free(error);
+}
+
+/* "reservations": [{"domain": "vm1", "vcpu": 0, "period_ns": 10000000, "budget_ns": 4000000}]; without "vcpu" for all. */
 static void read_reservations(struct xt_recording *r, JsonNode *node)
 {
-    if (!JSON_NODE_HOLDS_OBJECT(node)) {
-        xt_recording_note(r, "recording.json: \"reservations\" is not an object, ignored");
+    JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    if (!array || json_array_get_length(array) > MAX_RESERVATIONS) {
+        xt_recording_note(r, "recording.json: \"reservations\" is not an array of at most %d, ignored", MAX_RESERVATIONS);
         return;
     }
-    JsonObjectIter iter;
-    const char *target;
-    JsonNode *value;
-    if (json_object_get_size(json_node_get_object(node)) > MAX_RESERVATIONS) {
-        xt_recording_note(r, "recording.json: more than %d reservations, ignored", MAX_RESERVATIONS);
-        return;
-    }
-    json_object_iter_init(&iter, json_node_get_object(node));
-    while (json_object_iter_next(&iter, &target, &value)) {
-        if (JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_STRING)
-            set_reservation(r, target, json_node_get_string(value));
-        else
-            xt_recording_note(r, "recording.json: a reservation that is not a text such as \"10ms/4ms\", ignored");
-    }
+    for (guint i = 0; i < json_array_get_length(array); i++)
+        read_reservation(r, json_array_get_element(array, i));
 }
 
 static void read_object(struct xt_recording *r, JsonObject *object)

@@ -23,6 +23,9 @@ struct xt_host_cpupool *xt_recording_add_cpupool(struct xt_recording *recording,
 void xt_recording_sort(struct xt_recording *recording);
 /* Adds a VCPU that is not there, in its place. */
 struct xt_host_vcpu *xt_recording_insert_vcpu(struct xt_recording *recording, uint16_t domid, uint16_t vcpu);
+/* Like xt_recording_set_reservation for a domain by its name, whatever it looks like; vcpu -1: all of its VCPUs. */
+bool xt_recording_reserve_by_name(struct xt_recording *recording, const char *domain, int vcpu, int64_t period_ns,
+                                  int64_t budget_ns, GError **error);
 
 /* A parse of one host/ folder. Feed it the files in the order of xt_snapshot_files, then end it. */
 struct xt_snapshot;

@@ -223,14 +223,21 @@ static void test_json(void)
     assert_note(r, "nested");
     xt_recording_free(r);
 
-    put(&f, "recording.json", "{\"emulated\": true, \"policy\": \"gEDF\", \"new\": [{}], "
-                              "\"reservations\": {\"d1v0\": \"10ms/4ms\", \"d1v1\": \"1ms/4ms\", \"x\": 1, \"y\": \"2/1\"}}");
+    put(&f, "host/xl-vcpu-list-before.txt", "d7 1 0 1 -b- 6.2 0 / all\nd7 1 1 1 -b- 6.2 0-1 / all\n");
+    put(&f, "recording.json",
+        "{\"emulated\": true, \"policy\": \"gEDF\", \"new\": [{}], \"reservations\": ["
+        "{\"domain\": \"d7\", \"period_ns\": 10000000, \"budget_ns\": 4000000},"
+        "{\"domain\": \"d7\", \"vcpu\": 1, \"period_ns\": 20000000, \"budget_ns\": 5000000},"
+        "{\"domain\": \"d7\", \"vcpu\": 9, \"period_ns\": 20000000, \"budget_ns\": 5000000},"
+        "{\"domain\": \"d7\", \"vcpu\": 1, \"period_ns\": \"20ms\", \"budget_ns\": 5000000},"
+        "{\"domain\": 7}, 1]}");
     r = open_ok(f.path);
     g_assert_true(r->emulated);
     g_assert_cmpstr(r->policy, ==, "gEDF");
     g_assert_cmpint(xt_recording_vcpu(r, 1, 0)->ref_budget_ns, ==, 4000000);
-    g_assert_null(xt_recording_vcpu(r, 1, 1));
-    g_assert_cmpuint(r->notes->len, ==, 3);
+    g_assert_cmpint(xt_recording_vcpu(r, 1, 1)->ref_budget_ns, ==, 5000000);
+    g_assert_cmpuint(r->vcpus->len, ==, 2);
+    g_assert_cmpuint(r->notes->len, ==, 4);
     xt_recording_free(r);
     folder_free(&f);
 }
