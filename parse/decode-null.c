@@ -12,8 +12,8 @@ static const struct xt_layout rows[] = {
                { .name = "to_pcpu", .word = 1, .lo = 16, .bits = 16, .unit = "pcpu" }),
     NULL_SCHED(0x22a05, 2, XT_EV_SCHEDULE, "schedule", F_BITS("tasklet", 0, 0, 16),
                { .name = "pcpu", .word = 0, .lo = 16, .bits = 16, .unit = "pcpu" },
-               { .name = "dom", .type = XT_FIELD_SINT, .word = 1, .lo = 16, .bits = 16 },
-               { .name = "vcpu", .type = XT_FIELD_SINT, .word = 1, .bits = 16 }),
+               { .name = "dom", .type = XT_FIELD_SINT, .word = 1, .lo = 16, .bits = 16, .slot = XT_SLOT_DOMID },
+               { .name = "vcpu", .type = XT_FIELD_SINT, .word = 1, .bits = 16, .slot = XT_SLOT_VCPU }),
     XT_ROW0(0x22a06, XT_EV_TASKLET, XT_SCHED_NULL, "null:tasklet", "4.10-"),
 };
 const struct xt_layout_table xt_layouts_null = XT_LAYOUTS(rows);
