@@ -1,4 +1,5 @@
-"""Counts the cases in a meson test log: prints "PASSED FAILED". Tests that speak TAP count as many cases as they have."""
+"""Counts the cases in a meson test log: prints "PASSED FAILED". Tests that speak TAP count as many cases as they have.
+What the failed ones said goes to stderr: meson itself does not show it for TAP."""
 import json
 import re
 import sys
@@ -19,4 +20,6 @@ with open(sys.argv[1], encoding="utf-8") as log:
         else:
             passed += good
             failed += max(bad, 1)
+            said = [text for text in out.splitlines() if not text.startswith("ok ")]
+            print(f"-- {test['name']}: {test['result']}", *said[-60:], sep="\n", file=sys.stderr)
 print(passed, failed)

@@ -1,0 +1,44 @@
+# Man pages against the program: one page per command, every option in both, no page for what is not there.
+load helper
+
+# Long options, sorted, that stand at the start of a paragraph in the page: scdoc writes them as *--name*.
+page_options() {
+    grep -E '^\*-' "$1" | grep -oE -- '--[a-z][a-z0-9-]*' | sed 's/^--//' | sort -u
+}
+
+@test "there are commands to check" {
+    [ "$(commands | wc -l)" -ge 2 ]
+}
+
+@test "every command has a man page, and every page a command" {
+    for command in $(commands); do
+        [ -f "$SOURCE/docs/xentrail-$command.1.scd" ] || { echo "no page for $command"; false; }
+        [ -f "$BUILD/docs/xentrail-$command.1" ] || { echo "page of $command is not built"; false; }
+    done
+    for page in "$SOURCE"/docs/xentrail-*.1.scd; do
+        command=$(basename "$page" .1.scd)
+        commands | grep -qx "${command#xentrail-}" || { echo "$page is of no command"; false; }
+    done
+}
+
+@test "every option is in the help and in the page" {
+    for command in $(commands); do
+        diff <(help_options "$command") <(page_options "$SOURCE/docs/xentrail-$command.1.scd") ||
+            { echo "help (<) and page (>) of $command differ"; false; }
+    done
+}
+
+@test "xentrail(1) lists every command" {
+    for command in $(commands); do
+        grep -q "xentrail-$command\*(1)" "$SOURCE/docs/xentrail.1.scd" || { echo "$command is not listed"; false; }
+    done
+}
+
+@test "pages render without a warning" {
+    for page in "$BUILD"/docs/xentrail*.1; do
+        run env LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=100 man --warnings -E UTF-8 -l -Tutf8 -Z "$page"
+        [ "$status" = 0 ]
+        warnings=$(env LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=100 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
+        [ -z "$warnings" ] || { echo "$page: $warnings"; false; }
+    done
+}
