@@ -97,7 +97,9 @@ struct xt_db_dispatch {
     uint32_t flags;                       /* enum xt_dispatch_flag */
     int32_t pcpu, from_pcpu;
     int64_t decision_ts, decision_ns, switch_ns; /* -1 unknown, as in struct xt_dispatch */
-    int64_t budget_left_ns, latency_ns;          /* -1 none */
+    int64_t budget_left_ns;                      /* -1 none */
+    enum xt_latency latency_kind;                /* what it waited after, for latency_ns; -1 none */
+    int64_t latency_ns;
 };
 bool xt_db_each_dispatch(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
                          bool (*each)(void *user, const struct xt_db_dispatch *dispatch), void *user, GError **error);
@@ -141,7 +143,7 @@ bool xt_db_each_replenish(struct xt_db *db, int64_t run, int64_t from, int64_t t
 bool xt_db_each_loss(struct xt_db *db, int64_t run, int64_t from, int64_t to,
                      bool (*each)(void *user, const struct xt_loss *loss), void *user, GError **error);
 
-/* Jobs inside guests: overlap of [release, max(completion, deadline)]. */
+/* Jobs inside guests: overlap of [release, max(completion, deadline)], in order of release; domid -1: all. */
 struct xt_db_job {
     int domid;          /* -1 unknown */
     const char *domain; /* hostile text, like task */

@@ -79,7 +79,8 @@ CREATE TABLE vcpu (
     domid INTEGER NOT NULL,      -- 32767: idle
     vcpu INTEGER NOT NULL,       -- idle: the pCPU it idles on
     domain TEXT,                 -- name from the host snapshot
-    in_trace INTEGER NOT NULL,   -- 0: known from the host snapshot alone
+    in_trace INTEGER NOT NULL,   -- 1: has runstate changes in the trace
+    in_host INTEGER NOT NULL,    -- 1: the host snapshot knows it
     period_ns INTEGER,           -- server period: host snapshot, else learned from replenishments; NULL without budgets
     budget_ns INTEGER,           -- likewise
     extratime INTEGER,           -- 1, 0
@@ -143,7 +144,8 @@ CREATE TABLE how (
     decision_no_burn INTEGER NOT NULL, -- 1: the decision that dispatched it lacks the burn of the one before
     no_dispatch INTEGER NOT NULL, -- 1: its change to running is not in the trace
     tickled INTEGER NOT NULL,    -- 1: the pCPU had been tickled
-    latency INTEGER NOT NULL     -- wake latency: 0 none, 1 is waited_ns, 2 is in latency_ns
+    latency TEXT,                -- what it waited after: wake, preempt, replenish; NULL: no latency to measure
+    latency_apart INTEGER NOT NULL -- 1: the latency is in latency_ns, 0: it is waited_ns
 );
 
 CREATE TABLE dispatch (
@@ -164,7 +166,7 @@ CREATE TABLE dispatch (
     switch_ns INTEGER,           -- switch record -> change to running; NULL: no sample
     budget_left_ns INTEGER,      -- of its server when it left, from the burn record
     decision_lead_ns INTEGER,    -- start of the decision -> change to running, if that is not decision_ns + switch_ns
-    latency_ns INTEGER           -- wake latency if how.latency = 2
+    latency_ns INTEGER           -- if how.latency_apart
 );
 
 CREATE TABLE interval (
@@ -359,8 +361,9 @@ CREATE VIEW pcpus AS
     FROM pcpu p LEFT JOIN vcpu v ON v.run = p.run AND v.domid = 32767 AND v.vcpu = p.pcpu;
 
 CREATE VIEW vcpu_stats AS
-    -- Every VCPU that is not idle: what it was promised, and its totals. period_ns and budget_ns are the scheduler's
-    -- own, or the reference reservation where it has none. Columns: table vcpu.
+    -- Every VCPU that is not idle: what it was promised, and its totals; zeros if only the host snapshot knows it.
+    -- period_ns and budget_ns are the scheduler's own, or the reference reservation where it has none (reference is 1
+    -- then). Columns: table vcpu.
     SELECT v.run, v.domid, v.domain, v.vcpu,
         coalesce(v.period_ns, v.ref_period_ns) AS period_ns, coalesce(v.budget_ns, v.ref_budget_ns) AS budget_ns,
         v.running_ns, v.runnable_ns, v.blocked_ns, v.dispatches, v.wakeups, v.preemptions, v.depletions, v.migrations,
@@ -368,7 +371,7 @@ CREATE VIEW vcpu_stats AS
         v.inconsistencies, v.by_extratime, v.by_timeslice, v.by_tasklet, v.by_block_abort, v.in_trace, v.extratime,
         v.period_ns IS NULL AND v.ref_period_ns IS NOT NULL AS reference, v.weight, v.cap, v.hard_affinity, v.cpupool,
         v.cpu_time_before_s, v.cpu_time_after_s
-    FROM vcpu v WHERE v.domid <> 32767;
+    FROM vcpu v WHERE v.domid <> 32767 AND (v.in_trace OR v.in_host);
 
 CREATE VIEW intervals AS
     -- Runstate intervals of every VCPU, idle ones included; they tile the run. state: running, runnable, blocked,
@@ -401,10 +404,11 @@ CREATE VIEW intervals AS
     WHERE c.kind = 'interval';
 
 CREATE VIEW dispatches AS
-    -- Every change to running in the trace. ts: when; from_pcpu: that it ran on before; latency_ns: wake latency;
-    -- ready_reason: why it had become eligible, waited_ns before; end_reason: why it left, ran_ns later.
+    -- Every change to running in the trace. ts: when; from_pcpu: that it ran on before; latency_ns: from what latency
+    -- names (wake, preempt, replenish) to this; ready_reason: why it had become eligible, waited_ns before; end_reason:
+    -- why it left, ran_ns later.
     SELECT c.run, v.domid, v.vcpu, d.end_ts - d.ran_ns AS ts, d.pcpu, d.from_pcpu, h.migrated, d.ran_ns, d.waited_ns,
-        CASE h.latency WHEN 1 THEN d.waited_ns WHEN 2 THEN d.latency_ns END AS latency_ns,
+        h.latency, CASE WHEN h.latency_apart THEN d.latency_ns WHEN h.latency IS NOT NULL THEN d.waited_ns END AS latency_ns,
         h.ready_reason, h.end_reason, h.end_kind, d.budget_left_ns,
         p.domid AS prev_domid, p.vcpu AS prev_vcpu, n.domid AS next_domid, n.vcpu AS next_vcpu,
         d.decision_ns, d.switch_ns, v.domain, h.across_loss, c.from_ts AS chunk_from, c.to_ts AS chunk_to
@@ -413,14 +417,16 @@ CREATE VIEW dispatches AS
         LEFT JOIN vcpu p ON p.id = d.prev LEFT JOIN vcpu n ON n.id = d.next
     WHERE c.kind = 'dispatch' AND NOT h.no_dispatch;
 
-CREATE VIEW wakeups AS
-    -- Wakeups that a dispatch answered. ts: blocked -> runnable; latency_ns: from there to the dispatch.
-    SELECT c.run, v.domid, v.vcpu, d.end_ts - d.ran_ns - d.waited_ns AS ts, d.pcpu,
-        CASE h.latency WHEN 1 THEN d.waited_ns ELSE d.latency_ns END AS latency_ns, v.domain,
+CREATE VIEW latencies AS
+    -- Each time a VCPU waited and how long, by what it waited after. metric: as in latency_stats; ts: when it began to
+    -- wait (blocked -> runnable, preempted, replenished); latency_ns: from then to its dispatch.
+    SELECT c.run, h.latency || '_latency' AS metric, v.domid, v.vcpu,
+        d.end_ts - d.ran_ns - CASE WHEN h.latency_apart THEN d.latency_ns ELSE d.waited_ns END AS ts, d.pcpu,
+        CASE WHEN h.latency_apart THEN d.latency_ns ELSE d.waited_ns END AS latency_ns, v.domain,
         c.from_ts AS chunk_from, c.to_ts AS chunk_to
     FROM chunk c CROSS JOIN dispatch d ON d.id BETWEEN c.first_id AND c.last_id
         CROSS JOIN vcpu v ON v.id = d.vcpu CROSS JOIN how h ON h.id = d.how
-    WHERE c.kind = 'dispatch' AND h.latency > 0;
+    WHERE c.kind = 'dispatch' AND h.latency IS NOT NULL;
 
 CREATE VIEW migrations AS
     -- Dispatches on another pCPU than the time before. across_loss: 1 if records were lost in between.

@@ -1,0 +1,295 @@
+/* One import: recording -> trace -> reconstruction -> sinks, in one transaction. See import.h. */
+#include "db/import.h"
+
+#include <string.h>
+
+#include "db/internal.h"
+#include "db/store.h"
+#include "parse/error.h"
+#include "parse/jobs-csv.h"
+#include "parse/reconstruct.h"
+#include "parse/stats.h"
+
+struct import {
+    struct xt_db *db;
+    struct xt_recording *recording;
+    const struct xt_import_options *options;
+    struct xt_store *store;
+    struct xt_stats *stats;
+    struct xt_run run;     /* as begin() got it; pcpus is not ours */
+    struct xt_sink watch;  /* sees the run go by: progress, and what jobs need */
+    GPtrArray *notes;      /* of char * */
+    unsigned seen;
+};
+
+static void note(struct import *im, const char *message)
+{
+    if (im->options->note)
+        im->options->note(im->options->user, message);
+    g_ptr_array_add(im->notes, g_strdup(message));
+}
+
+static void note_trace(void *user, const char *message)
+{
+    note(user, message);
+}
+
+static void progress_trace(void *user, uint64_t bytes, uint64_t total)
+{
+    struct import *im = user;
+
+    if (im->options->progress && total)
+        im->options->progress(im->options->user, "reading", (double)bytes / (double)total);
+}
+
+static bool watch_begin(void *self, const struct xt_run *run, GError **error)
+{
+    struct import *im = self;
+
+    im->run = *run;
+    im->run.pcpus = NULL;
+    return true;
+}
+
+static bool watch_dispatch(void *self, const struct xt_dispatch *d, GError **error)
+{
+    struct import *im = self;
+
+    if ((++im->seen & 0xffff) == 0 && im->options->progress && im->run.duration_ns > 0)
+        im->options->progress(im->options->user, "importing", (double)d->end_ts / (double)im->run.duration_ns);
+    return true;
+}
+
+/* The run that has this hash, or NULL. Within the transaction, so that two imports at once cannot both find none. */
+static char *same_content(struct import *im, const char *hash, GError **error)
+{
+    sqlite3_stmt *stmt;
+    char *name = NULL;
+
+    if (xt_db_is_new(im->db))
+        return NULL;
+    stmt = xt_db_prepare(xt_db_sqlite(im->db), "SELECT name FROM run WHERE hash = ?", error);
+    if (!stmt)
+        return NULL;
+    sqlite3_bind_text(stmt, 1, hash, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        name = g_strdup((const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    return name;
+}
+
+static bool not_there_yet(struct import *im, const char *hash, GError **error)
+{
+    char *name = hash && !im->options->again ? same_content(im, hash, error) : NULL;
+
+    if (name)
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "%s: the same recording is in %s already, as run \"%s\"; --again imports it once more",
+                    im->recording->path, xt_db_path(im->db), name);
+    g_free(name);
+    return name == NULL;
+}
+
+/* "NAME", or with --again and no name given the first free of "NAME-2", "NAME-3", … */
+static char *choose_name(struct import *im, GError **error)
+{
+    const char *name = im->options->name ? im->options->name : im->recording->name;
+    char *candidate = g_strdup(name);
+    sqlite3_stmt *stmt;
+
+    if (xt_db_is_new(im->db))
+        return candidate;
+    stmt = xt_db_prepare(xt_db_sqlite(im->db), "SELECT 1 FROM run WHERE name = ?", error);
+    if (!stmt) {
+        g_free(candidate);
+        return NULL;
+    }
+    for (int i = 2; im->options->again && !im->options->name; i++) {
+        bool taken;
+
+        sqlite3_bind_text(stmt, 1, candidate, -1, SQLITE_TRANSIENT);
+        taken = sqlite3_step(stmt) == SQLITE_ROW;
+        sqlite3_reset(stmt);
+        if (!taken)
+            break;
+        g_free(candidate);
+        candidate = g_strdup_printf("%s-%d", name, i);
+    }
+    sqlite3_finalize(stmt);
+    return candidate;
+}
+
+static int domid_of(const struct xt_recording *recording, const char *domain)
+{
+    for (guint i = 0; i < recording->vcpus->len; i++) {
+        const struct xt_host_vcpu *v = recording->vcpus->pdata[i];
+
+        if (v->domain && strcmp(v->domain, domain) == 0)
+            return v->domid;
+    }
+    return -1;
+}
+
+static bool store_jobs(struct import *im, const struct xt_csv_jobs *jobs, const char *domain, GError **error)
+{
+    int domid = domid_of(im->recording, domain);
+
+    for (guint i = 0; i < jobs->jobs->len; i++) {
+        const struct xt_csv_job *j = &g_array_index(jobs->jobs, struct xt_csv_job, i);
+        struct xt_db_job job = {
+            .domid = domid, .domain = domain, .task = j->task, .job = j->number, .release = j->release,
+            .deadline = j->deadline, .start = j->start, .completion = j->completion,
+        };
+
+        if (!xt_db_add_job(im->store, &job, jobs->log_end, error))
+            return false;
+    }
+    return true;
+}
+
+/* A job log that cannot be read does not spoil the run: it is noted, and the run has no jobs of that guest. */
+static bool import_jobs_of(struct import *im, const char *guest, GError **error)
+{
+    char *file = g_strconcat(guest, ".jobs.csv", NULL);
+    char *path = g_build_filename(im->recording->path, "guests", file, NULL);
+    struct xt_csv_jobs *jobs = NULL;
+    GError *bad = NULL;
+    bool ok = true;
+
+    if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        jobs = xt_csv_jobs_read(path, im->run.start_tsc, im->run.tsc_hz, &bad);
+        if (bad) {
+            note(im, bad->message);
+            g_error_free(bad);
+        } else {
+            ok = store_jobs(im, jobs, guest, error);
+        }
+    }
+    xt_csv_jobs_free(jobs);
+    g_free(path);
+    g_free(file);
+    return ok;
+}
+
+static bool import_jobs(struct import *im, GError **error)
+{
+    const GPtrArray *guests = im->recording->guests;
+
+    for (guint i = 0; im->recording->is_folder && guests && i < guests->len; i++) {
+        if (!import_jobs_of(im, guests->pdata[i], error))
+            return false;
+    }
+    return true;
+}
+
+static bool reconstruct(struct import *im, struct xt_trace *trace, GError **error)
+{
+    struct xt_reconstruct_options how = { .tsc_hz = im->options->tsc_hz, .tolerance_ns = im->options->tolerance_ns };
+    const struct xt_sink *const sinks[] = { xt_stats_sink(im->stats), xt_store_sink(im->store), &im->watch };
+
+    return xt_reconstruct(trace, im->recording, &how, sinks, G_N_ELEMENTS(sinks), im->options->cancel, error);
+}
+
+static bool run_import(struct import *im, struct xt_trace *trace, const char *hash, GError **error)
+{
+    struct xt_store_options what = {
+        .recording = im->recording,
+        .path = im->recording->path,
+        .hash = hash,
+        .policy = im->options->policy ? im->options->policy : im->recording->policy,
+        .policy_why = im->options->policy ? "given by hand" : im->recording->policy_why,
+        .tolerance_ns = im->options->tolerance_ns,
+        .one_thread = im->options->one_thread,
+    };
+    char *name = choose_name(im, error);
+    bool ok;
+
+    what.name = name;
+    im->store = name ? xt_store_new(im->db, &what, error) : NULL;
+    ok = im->store && not_there_yet(im, hash, error);
+    for (guint i = 0; ok && im->recording->notes && i < im->recording->notes->len; i++)
+        note(im, im->recording->notes->pdata[i]);
+    ok = ok && reconstruct(im, trace, error) && import_jobs(im, error);
+    for (guint i = 0; ok && i < im->notes->len; i++)
+        xt_store_note(im->store, im->notes->pdata[i]);
+    ok = ok && xt_store_commit(im->store, im->stats, error);
+    g_free(name);
+    return ok;
+}
+
+static bool summarise(struct import *im, int64_t run, struct xt_import_summary *out, GError **error)
+{
+    sqlite3_stmt *stmt = xt_db_prepare(xt_db_sqlite(im->db),
+        "SELECT name, policy, scheduler, duration_ns, tsc_hz, records, lost_records, unknown_records, malformed_records,"
+        " (SELECT count(*) FROM vcpu_stats WHERE run = r.run),"
+        " (SELECT sum(dispatches) FROM vcpu_stats WHERE run = r.run),"
+        " (SELECT sum(periods) FROM vcpu_stats WHERE run = r.run),"
+        " (SELECT sum(period_misses) FROM vcpu_stats WHERE run = r.run),"
+        " (SELECT sum(jobs) FROM job_stats WHERE run = r.run),"
+        " (SELECT sum(misses) FROM job_stats WHERE run = r.run)"
+        " FROM runs r WHERE run = ?", error);
+    uint64_t *const counts[] = {
+        &out->records, &out->lost_records, &out->unknown_records, &out->malformed_records, &out->vcpus,
+        &out->dispatches, &out->periods, &out->period_misses, &out->jobs, &out->job_misses,
+    };
+
+    if (!stmt)
+        return false;
+    sqlite3_bind_int64(stmt, 1, run);
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        out->run = run;
+        out->name = g_strdup((const char *)sqlite3_column_text(stmt, 0));
+        out->policy = g_strdup((const char *)sqlite3_column_text(stmt, 1));
+        out->scheduler = g_strdup((const char *)sqlite3_column_text(stmt, 2));
+        out->duration_ns = sqlite3_column_int64(stmt, 3);
+        out->tsc_hz = sqlite3_column_int64(stmt, 4);
+        for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++)
+            *counts[i] = (uint64_t)sqlite3_column_int64(stmt, 5 + (int)i);
+    }
+    sqlite3_finalize(stmt);
+    return true;
+}
+
+bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt_import_options *options,
+               struct xt_import_summary *summary, GError **error)
+{
+    struct import im = { .db = db, .recording = recording, .options = options };
+    struct xt_trace_options open = { .note = note_trace, .progress = progress_trace, .user = &im };
+    int64_t begun = g_get_monotonic_time();
+    struct xt_trace *trace;
+    GError *failed = NULL;
+    char *hash;
+    bool ok = false;
+
+    memset(summary, 0, sizeof(*summary));
+    im.notes = g_ptr_array_new_with_free_func(g_free);
+    hash = xt_recording_hash(recording, &failed);
+    /* before the transaction: reading a big file, or waiting for standard input, must not lock others out */
+    if (!failed)
+        not_there_yet(&im, hash, &failed);
+    trace = failed ? NULL : xt_trace_open(recording->trace_path, &open, &failed);
+    if (trace) {
+        im.stats = xt_stats_new();
+        im.watch = (struct xt_sink){ .self = &im, .begin = watch_begin, .dispatch = watch_dispatch };
+        ok = run_import(&im, trace, hash, &failed);
+        if (ok)
+            ok = summarise(&im, xt_store_run(im.store), summary, &failed);
+        xt_store_free(im.store);
+        xt_stats_free(im.stats);
+        xt_trace_free(trace);
+    }
+    g_free(hash);
+    g_ptr_array_unref(im.notes);
+    summary->seconds = (double)(g_get_monotonic_time() - begun) / 1e6;
+    if (failed)
+        g_propagate_error(error, failed);
+    return ok;
+}
+
+void xt_import_summary_clear(struct xt_import_summary *summary)
+{
+    g_free(summary->name);
+    g_free(summary->policy);
+    g_free(summary->scheduler);
+    memset(summary, 0, sizeof(*summary));
+}

@@ -1,0 +1,43 @@
+/* Rows on their way into the tables that grow with the trace, on a thread of their own: reconstruction and insertion
+ * overlap. Rows are arrays of int64 in batches; a bounded number of batches keeps memory flat. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sqlite3;
+
+#define XT_NULL INT64_MIN /* SQL NULL in a row */
+
+enum xt_table_id {
+    XT_T_DISPATCH, /* the first six have chunks */
+    XT_T_INTERVAL,
+    XT_T_DECISION,
+    XT_T_OVERHEAD,
+    XT_T_REPLENISHMENT,
+    XT_T_PERIOD,
+    XT_N_CHUNKED,
+    XT_T_CHUNK = XT_N_CHUNKED, /* + the id of its table */
+    XT_T_LOSS = XT_T_CHUNK + XT_N_CHUNKED,
+    XT_T_BLAME, /* + enum xt_blame */
+    XT_N_TABLES = XT_T_BLAME + 4,
+};
+
+/* Name of one of the first six tables. */
+const char *xt_table_name(enum xt_table_id table);
+
+struct xt_writer;
+
+/* db must be in a transaction and belongs to the writer until xt_writer_finish. */
+struct xt_writer *xt_writer_new(struct sqlite3 *db, bool threaded, GError **error);
+
+/* Room for one row of table, in the order of its columns in schema.sql; to be filled before the next call. NULL if an
+ * earlier row could not be written: xt_writer_finish says why. */
+int64_t *xt_writer_row(struct xt_writer *writer, enum xt_table_id table);
+
+/* Waits until every row is in its table. false with XT_ERROR_SYSTEM if one is not. */
+bool xt_writer_finish(struct xt_writer *writer, GError **error);
+
+/* Stops the thread without writing what waits, and frees. */
+void xt_writer_free(struct xt_writer *writer);
