@@ -19,6 +19,9 @@ enum xt_exit {
 
 /* Each subcommand: argv[0] is its name. Returns an enum xt_exit. Messages go to stderr, data to stdout. */
 int xt_cmd_dump(int argc, char **argv);
+int xt_cmd_import(int argc, char **argv);
+int xt_cmd_query(int argc, char **argv);
+int xt_cmd_db(int argc, char **argv);
 int xt_cmd_stats(int argc, char **argv);
 
 /* Prints "xentrail COMMAND: message" on stderr, frees error and returns the exit status that its code stands for
@@ -62,6 +65,9 @@ struct xt_input {
     struct xt_trace *trace;
     struct xt_reconstruct_options options;
 };
+/* All of that but opening the trace. */
+bool xt_input_prepare(struct xt_input *input, const char *command, const char *path,
+                      const struct xt_input_options *options, GError **error);
 bool xt_input_open(struct xt_input *input, const char *command, const char *path,
                    const struct xt_input_options *options, GError **error);
 void xt_input_close(struct xt_input *input);

@@ -122,8 +122,8 @@ static bool parse_hz(const char *text, int64_t *hz, GError **error)
     return true;
 }
 
-bool xt_input_open(struct xt_input *input, const char *command, const char *path,
-                   const struct xt_input_options *options, GError **error)
+bool xt_input_prepare(struct xt_input *input, const char *command, const char *path,
+                      const struct xt_input_options *options, GError **error)
 {
     memset(input, 0, sizeof(*input));
     input->command = command;
@@ -145,6 +145,14 @@ bool xt_input_open(struct xt_input *input, const char *command, const char *path
             return false;
         }
     }
+    return true;
+}
+
+bool xt_input_open(struct xt_input *input, const char *command, const char *path,
+                   const struct xt_input_options *options, GError **error)
+{
+    if (!xt_input_prepare(input, command, path, options, error))
+        return false;
     struct xt_trace_options trace_options = {
         .salvage = options->salvage,
         .note = on_note,

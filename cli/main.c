@@ -8,6 +8,9 @@ static const struct {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    { "import", "reconstruct recordings into a database", xt_cmd_import },
+    { "query", "ask the database, by name or in SQL", xt_cmd_query },
+    { "db", "check a database, and tell what is in it", xt_cmd_db },
     { "stats", "the tables a person wants first, from a recording, a trace or a database", xt_cmd_stats },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
 };

@@ -279,7 +279,7 @@ static void append_real(GString *s, double value)
 {
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
-    for (int digits = 6; digits <= 17; digits += digits < 15 ? 9 : 1) {
+    for (int digits = 15; digits <= 17; digits++) {
         char format[8];
 
         g_snprintf(format, sizeof(format), "%%.%dg", digits);

@@ -254,7 +254,7 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
                struct xt_import_summary *summary, GError **error)
 {
     struct import im = { .db = db, .recording = recording, .options = options };
-    struct xt_trace_options open = { .note = note_trace, .progress = progress_trace, .user = &im };
+    struct xt_trace_options open = { .salvage = options->salvage, .note = note_trace, .progress = progress_trace, .user = &im };
     int64_t begun = g_get_monotonic_time();
     struct xt_trace *trace;
     GError *failed = NULL;

@@ -8,6 +8,7 @@ struct xt_import_options {
     const char *name;   /* of the run; NULL: the recording's */
     const char *policy; /* by hand; NULL: as the host snapshot tells */
     bool again;         /* also if the same content is in the database already; then the name is made unique */
+    bool salvage;       /* use what stands before structural damage */
     bool one_thread;
     int64_t tsc_hz;       /* 0: measure */
     int64_t tolerance_ns; /* of the period miss test, XT_DEFAULT_TOLERANCE_NS */

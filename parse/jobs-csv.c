@@ -117,7 +117,7 @@ static bool map_times(struct reader *r, uint64_t start_tsc, int64_t tsc_hz, GErr
 
     if (!r->has_clock)
         return damaged(r, "no #clock line ties the guest's clock to the TSC", error);
-    if (out->tpu > 0 && (out->tpu * 1e6 / (double)tsc_hz < 0.999 || out->tpu * 1e6 / (double)tsc_hz > 1.001)) {
+    if (out->tpu > 0 && (out->tpu * 1e6 / (double)tsc_hz < 0.99 || out->tpu * 1e6 / (double)tsc_hz > 1.01)) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: the guest counted %.3f TSC ticks per us, the host has %.3f: not the same TSC, so the job times "
                     "cannot be placed in the run", r->path, out->tpu, (double)tsc_hz / 1e6);

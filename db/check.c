@@ -1,0 +1,86 @@
+/* Integrity of the file, of references, of timelines, and of totals against rows. See check.h. */
+#include "db/check.h"
+
+#include "db/internal.h"
+
+/* Each query gives a sentence for every thing that is wrong, nothing if all is well. */
+static const struct {
+    const char *doing, *sql;
+} checks[] = {
+    { "the file", "SELECT 'the file is damaged: ' || integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'" },
+    { "references", "SELECT 'table ' || \"table\" || ', row ' || coalesce(rowid, '?') || ': refers to a missing row of ' || parent"
+                    " FROM pragma_foreign_key_check LIMIT 100" },
+    { "references of rows",
+      "SELECT 'dispatch ' || d.id || ': refers to a VCPU or combination that is not there' FROM dispatch d"
+      " WHERE d.vcpu NOT IN (SELECT id FROM vcpu) OR d.how NOT IN (SELECT id FROM how)"
+      " OR d.prev NOT IN (SELECT id FROM vcpu) OR d.next NOT IN (SELECT id FROM vcpu) LIMIT 100" },
+    { "chunks",
+      "WITH rows(kind, n) AS (SELECT 'dispatch', count(*) FROM dispatch UNION ALL SELECT 'interval', count(*) FROM interval"
+      " UNION ALL SELECT 'decision', count(*) FROM decision UNION ALL SELECT 'overhead', count(*) FROM overhead"
+      " UNION ALL SELECT 'replenishment', count(*) FROM replenishment UNION ALL SELECT 'period', count(*) FROM period)"
+      " SELECT 'table ' || r.kind || ' has ' || r.n || ' rows, chunks know of ' || coalesce(c.n, 0) FROM rows r"
+      " LEFT JOIN (SELECT kind, sum(last_id - first_id + 1) AS n FROM chunk GROUP BY kind) c USING (kind)"
+      " WHERE r.n <> coalesce(c.n, 0)" },
+    { "timelines: no gap, no overlap",
+      "SELECT 'run ' || run || ', d' || domid || 'v' || vcpu || ': ' || CASE WHEN ts < want THEN 'overlap' ELSE 'gap' END"
+      " || ' of ' || abs(ts - want) || ' ns at ts ' || min(ts, want) FROM ("
+      "  SELECT run, domid, vcpu, ts, lag(ts + dur, 1, 0) OVER (PARTITION BY run, domid, vcpu ORDER BY ts, ts + dur) AS want"
+      "  FROM intervals) WHERE ts <> want LIMIT 100" },
+    { "timelines: to the end",
+      "SELECT 'run ' || i.run || ', d' || i.domid || 'v' || i.vcpu || ': intervals sum to ' || sum(i.dur) || ' ns, the run to '"
+      " || r.duration_ns FROM intervals i JOIN run r ON r.id = i.run GROUP BY i.run, i.domid, i.vcpu"
+      " HAVING sum(i.dur) <> r.duration_ns LIMIT 100" },
+    { "totals of time",
+      "SELECT 'run ' || v.run || ', d' || v.domid || 'v' || v.vcpu || ': the total of ' || i.state || ' is not that of its intervals'"
+      " FROM vcpu v JOIN (SELECT run, domid, vcpu, state, sum(dur) AS ns FROM intervals GROUP BY 1, 2, 3, 4) i"
+      " ON i.run = v.run AND i.domid = v.domid AND i.vcpu = v.vcpu"
+      " WHERE i.ns <> CASE i.state WHEN 'running' THEN v.running_ns WHEN 'runnable' THEN v.runnable_ns"
+      " WHEN 'blocked' THEN v.blocked_ns WHEN 'offline' THEN v.offline_ns ELSE v.unknown_ns END LIMIT 100" },
+    { "totals of counts",
+      /* inconsistent records are counted as they stand, while rows follow the timeline: no comparison there */
+      "SELECT 'run ' || v.run || ', d' || v.domid || 'v' || v.vcpu || ': counts ' || v.dispatches || ' dispatches, '"
+      " || v.migrations || ' migrations, ' || v.preemptions || ' preemptions, ' || v.depletions || ' depletions; its rows '"
+      " || d.dispatches || ', ' || d.migrations || ', ' || d.preemptions || ', ' || d.depletions"
+      " FROM vcpu v JOIN run r ON r.id = v.run JOIN (SELECT d.vcpu, sum(NOT h.no_dispatch) AS dispatches,"
+      " sum(h.migrated) AS migrations, sum(h.end_kind IS 'preemption') AS preemptions,"
+      " sum(h.end_kind IS 'depletion') AS depletions FROM dispatch d JOIN how h ON h.id = d.how GROUP BY d.vcpu) d"
+      " ON d.vcpu = v.id WHERE v.domid <> 32767 AND v.inconsistencies = 0 AND r.lost_records = 0 AND NOT r.core_scheduling"
+      " AND (v.dispatches <> d.dispatches OR v.migrations <> d.migrations OR v.preemptions <> d.preemptions"
+      " OR v.depletions <> d.depletions) LIMIT 100" },
+    { "periods",
+      "SELECT 'VCPU ' || v.id || ': counts ' || v.periods || ' periods, ' || v.period_misses || ' missed; its rows ' || p.n || ', '"
+      " || p.missed FROM vcpu v JOIN (SELECT s.vcpu, count(p.missed) AS n, coalesce(sum(p.missed), 0) AS missed FROM period p"
+      " JOIN reservation s ON s.id = p.reservation GROUP BY s.vcpu) p ON p.vcpu = v.id"
+      " WHERE p.n <> v.periods OR p.missed <> v.period_misses LIMIT 100" },
+    { "samples",
+      "SELECT 'run ' || s.run || ', metric ' || s.metric || ': ' || s.n || ' samples, stored ' || coalesce(p.n, 0)"
+      " FROM metric_stat s LEFT JOIN (SELECT run, metric, sum(n) AS n FROM sample GROUP BY 1, 2) p"
+      " ON p.run = s.run AND p.metric = s.metric WHERE s.n <> coalesce(p.n, 0)" },
+    { "pooled statistics",
+      "SELECT 'policy ' || p.policy || ', metric ' || p.metric || ': pooled ' || p.n || ' samples of ' || s.n"
+      " FROM policy_metric p JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, m.metric, sum(m.n) AS n FROM run r"
+      " JOIN metric_stat m ON m.run = r.id GROUP BY 1, 2) s ON s.policy = p.policy AND s.metric = p.metric"
+      " WHERE p.n <> s.n" },
+};
+
+bool xt_db_check(struct xt_db *db, void (*finding)(void *user, const char *message),
+                 void (*progress)(void *user, const char *doing), void *user, GError **error)
+{
+    sqlite3 *handle = xt_db_sqlite(db);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
+        sqlite3_stmt *stmt = xt_db_prepare(handle, checks[i].sql, error);
+        int rc;
+
+        if (!stmt)
+            return false;
+        if (progress)
+            progress(user, checks[i].doing);
+        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+            finding(user, (const char *)sqlite3_column_text(stmt, 0));
+        sqlite3_finalize(stmt);
+        if (rc != SQLITE_DONE)
+            finding(user, sqlite3_errmsg(handle));
+    }
+    return true;
+}
