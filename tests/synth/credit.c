@@ -503,10 +503,12 @@ static void credit_pool_init(struct sy_sim *sim, struct sy_pool *pool)
     }
 }
 
-static void credit_pool_free(struct sy_pool *pool)
+static void credit_pool_free(struct sy_sim *sim, struct sy_pool *pool)
 {
     struct credit_pool *p = pool->priv;
 
+    for (unsigned i = sy_mask_from(&pool->cpus, 0); i != SY_NO_PCPU; i = sy_mask_from(&pool->cpus, i + 1))
+        g_free(sim->pcpu[i].priv);
     g_ptr_array_free(p->active, TRUE);
     g_ptr_array_free(p->doms, TRUE);
     g_clear_pointer(&pool->priv, g_free);

@@ -124,8 +124,11 @@ static void migrate_finish(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcp
     sy_lock(on, lock);
     unsigned to = v->pool->policy->pick_cpu(sim, on, v);
     v->migrating = false;
+    if (v->pool->policy->moved)
+        v->pool->policy->moved(sim, on, v, to);
+    else
+        v->cpu = to;
     sy_unlock(on, lock);
-    v->cpu = to;
     sy_engine_wake(sim, on, v);
 }
 

@@ -128,17 +128,28 @@ static bool due(const struct sy_sim *sim, int kind, uint64_t clk)
     return p->done < p->at->len && !p->active && g_array_index(p->at, uint64_t, p->done) <= clk;
 }
 
-/* One pCPU's ring takes nothing for a while, as if xentrace had not come round. */
+/* One pCPU's ring takes nothing for a while, as if xentrace had not come round. A decision at either end sees to it that
+ * something is lost, and that the loss is told. */
 static void lose(struct sy_sim *sim, void *arg, uint64_t at)
 {
     struct plan *p = &sim->faults->plan[LOST];
     struct sy_rng *r = &sim->faults->rng;
-    struct sy_pcpu *c = &sim->pcpu[sy_rng_below(r, sim->pcpus)];
 
-    c->ring->drop_until = at + sy_us(sim, p->us * (0.2 + 1.6 * sy_rng_unit(r)));
-    c->ring->drop_least = 1 + sy_rng_below(r, 64);
-    if (++p->done < p->at->len)
-        sy_timer_set(sim, &sim->fault_timer, g_array_index(p->at, uint64_t, p->done));
+    if (p->active) {
+        sy_interrupt(p->on, at);
+        p->on->ring->drop = false;
+        sy_raise_softirq(sim, p->on, p->on->id);
+        p->active = false;
+        if (++p->done < p->at->len)
+            sy_timer_set(sim, &sim->fault_timer, MAX(at + 1, g_array_index(p->at, uint64_t, p->done)));
+        return;
+    }
+    p->active = true;
+    p->on = &sim->pcpu[sy_rng_below(r, sim->pcpus)];
+    p->on->ring->drop = true;
+    sy_interrupt(p->on, at);
+    sy_raise_softirq(sim, p->on, p->on->id);
+    sy_timer_set(sim, &sim->fault_timer, at + sy_us(sim, 10 + p->us * (0.2 + 1.6 * sy_rng_unit(r))));
 }
 
 void sy_faults_start(struct sy_sim *sim)

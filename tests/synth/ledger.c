@@ -263,8 +263,6 @@ static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state,
     struct sy_ledger_vcpu *l = v->led;
 
     known(sim, v, to, state);
-    if (to < from || (to == from && !open))
-        return;
     l->total_ns[state] += to - from;
     FILE *f = sim->ledger->intervals;
     if (!f)
@@ -276,62 +274,54 @@ static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state,
                 open);
 }
 
-/* Lost windows that overlap (from, to), as one hull; false if there are none that cut. */
-static bool cut(struct sy_sim *sim, int64_t from, int64_t to, int running_on, int64_t *first, int64_t *last)
+/* What one end of a span tells: a state, and on which pCPU if running. UNKNOWN: nothing. */
+struct end {
+    enum sy_state state;
+    int pcpu;
+};
+
+/* Lost windows that overlap [from, to] and cut what `e` tells: as one hull, false if there are none. Who runs on one
+ * pCPU cannot leave it without a record there, so only that pCPU's losses matter to it. */
+static bool cut(struct sy_sim *sim, int64_t from, int64_t to, struct end e, int64_t *first, int64_t *last)
 {
     const GArray *w = sim->ledger->windows;
     bool any = false;
 
     for (unsigned i = w->len; i-- > 0;) {
         const struct window *x = &g_array_index(w, struct window, i);
-        if (x->to <= from || x->from >= to || x->pcpu == running_on)
+        if (x->to <= from || x->from >= to || (e.state == SY_RUNNING && x->pcpu != e.pcpu))
             continue;
         *first = any ? MIN(*first, x->from) : x->from;
         *last = any ? MAX(*last, x->to) : x->to;
         any = true;
     }
+    *first = any ? CLAMP(*first, from, to) : to;
+    *last = any ? CLAMP(*last, from, to) : from;
     return any;
 }
 
-/* From one visible change to the next, cutting at what was lost between. */
-static void span(struct sy_sim *sim, struct sy_vcpu *v, int64_t from, int64_t to, enum sy_state forward,
-                 enum sy_state backward, int pcpu_forward, int pcpu_backward, bool open)
+/* From one visible change (or an end of the run) to the next, cut at what was lost between. */
+static void span(struct sy_sim *sim, struct sy_vcpu *v, int64_t from, int64_t to, struct end forward, struct end backward,
+                 bool open)
 {
-    int64_t first, last;
-    const GArray *w = sim->ledger->windows;
+    int64_t until = to, since = from, unused;
 
-    if (w->len == 0) {
-        interval(sim, v, forward, pcpu_forward, from, to, open);
-        return;
+    if (sim->ledger->windows->len) {
+        cut(sim, from, to, forward, &until, &unused);
+        cut(sim, from, to, backward, &unused, &since);
     }
-    /* Having run on one pCPU throughout, only that pCPU's losses matter. */
-    bool ran = forward == SY_RUNNING && backward == SY_RUNNING && pcpu_forward == pcpu_backward;
-    bool hit = false;
-    if (ran) {
-        for (unsigned i = w->len; i-- > 0 && !hit;) {
-            const struct window *x = &g_array_index(w, struct window, i);
-            hit = x->pcpu == pcpu_forward && x->to > from && x->from < to;
-        }
-        if (!hit) {
-            interval(sim, v, forward, pcpu_forward, from, to, open);
-            return;
-        }
-    }
-    if (!cut(sim, from, to, -1, &first, &last)) {
-        interval(sim, v, forward, pcpu_forward, from, to, open);
-        return;
-    }
-    first = CLAMP(first, from, to);
-    last = CLAMP(last, from, to);
-    if (forward != SY_UNKNOWN)
-        interval(sim, v, forward, pcpu_forward, from, first, open);
-    else
-        first = from;
-    if (backward == SY_UNKNOWN)
-        last = to;
-    interval(sim, v, SY_UNKNOWN, -1, first, last, false);
-    if (last < to)
-        interval(sim, v, backward, pcpu_backward, last, to, open);
+    if (forward.state == SY_UNKNOWN)
+        until = from;
+    if (backward.state == SY_UNKNOWN)
+        since = to;
+    since = MAX(since, until);
+    /* Of no length, an interval is kept if a change opened it. */
+    if (forward.state != SY_UNKNOWN)
+        interval(sim, v, forward.state, forward.pcpu, from, until, open);
+    if (since > until)
+        interval(sim, v, SY_UNKNOWN, -1, until, since, false);
+    if (to > since)
+        interval(sim, v, backward.state, backward.pcpu, since, to, open);
 }
 
 static void count_change(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state)
@@ -378,10 +368,11 @@ void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old,
 
     int64_t ts = ts_of(sim, c->clk);
     int here = (int)c->id;
+    struct end backward = {old, here};
     if (l->seen)
-        span(sim, v, l->since, ts, l->state, old, l->pcpu, old == SY_RUNNING ? here : -1, false);
+        span(sim, v, l->since, ts, (struct end){l->state, l->pcpu}, backward, false);
     else
-        span(sim, v, 0, ts, sim->ledger->windows->len ? SY_UNKNOWN : old, old, here, here, true);
+        span(sim, v, 0, ts, (struct end){SY_UNKNOWN, -1}, backward, true);
     count_change(c, v, old, new_state);
     l->seen = true;
     l->since = ts;
@@ -430,6 +421,9 @@ void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc)
     struct sy_ledger *l = sim->ledger;
     struct window w = {.pcpu = (int)c->id, .from = ts_of_tsc(sim, tsc - (uint64_t)c->skew), .to = INT64_MAX};
 
+    /* What was said before the loss does not count for what comes after it. */
+    c->curr->led->yield_pending = false;
+    c->burn_seen = c->burn_zero = false;
     l->open[c->id] = (int)l->windows->len;
     g_array_append_val(l->windows, w);
 }
@@ -498,8 +492,7 @@ static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)
         l->truth_cycles[v->state] += end_clk - l->truth_since;
     if (!l->seen)
         return;
-    span(sim, v, l->since, sim->ledger->end_ts, l->state, sim->ledger->windows->len ? SY_UNKNOWN : l->state,
-         l->pcpu, l->pcpu, true);
+    span(sim, v, l->since, sim->ledger->end_ts, (struct end){l->state, l->pcpu}, (struct end){SY_UNKNOWN, -1}, true);
     period_close(sim, v, l->state, false);
 }
 
@@ -526,9 +519,11 @@ static void write_vcpu(FILE *f, const struct sy_vcpu *v, const struct sy_ledger_
 static void write_run(FILE *f, struct sy_sim *sim, int64_t end_ts, uint64_t end_tsc)
 {
     uint64_t records = 0, lost = 0, lost_records = 0, tail = 0, first = sim->start_tsc;
+    unsigned seen = 0;
 
     for (unsigned i = 0; i < sim->pcpus; i++) {
         const struct sy_ring *r = sim->pcpu[i].ring;
+        seen += r->records > 0;
         records += r->records;
         lost += r->lost_total;
         lost_records += r->lost_records;
@@ -537,12 +532,12 @@ static void write_run(FILE *f, struct sy_sim *sim, int64_t end_ts, uint64_t end_
     first += (uint64_t)sim->ledger->base_skew;
     fprintf(f, "  \"run\": {\"scheduler\": \"%s\", \"policy\": \"%s\", \"server\": \"%s\", \"xen\": \"%s\", \"seed\": %" PRIu64
             ",\n    \"hz\": %" PRIu64 ", \"start_tsc\": %" PRIu64 ", \"end_tsc\": %" PRIu64 ", \"duration_ns\": %" PRId64
-            ",\n    \"pcpus\": %u, \"pools\": %u, \"vcpus\": %u, \"bytes\": %" PRIu64 ", \"records\": %" PRIu64
+            ",\n    \"pcpus\": %u, \"pcpus_modelled\": %u, \"pools\": %u, \"vcpus\": %u, \"bytes\": %" PRIu64 ", \"records\": %" PRIu64
             ", \"lost_records\": %" PRIu64 ", \"lost_record_records\": %" PRIu64
             ", \"lost_unannounced\": %" PRIu64 ",\n    \"now_at_start_ns\": %" PRId64
             ", \"miss_tolerance_ns\": %" PRId64 ", \"faults\": %" PRIu64 "},\n",
             sim->pool[0].policy->xl_name, sim->opt->policy, sim->opt->server, sim->opt->xen, sim->opt->seed, sim->hz, first,
-            end_tsc, end_ts, sim->pcpus, sim->pools, sim->vcpus, sy_writer_bytes(sim->writer), records, lost, lost_records,
+            end_tsc, end_ts, seen, sim->pcpus, sim->pools, sim->vcpus, sy_writer_bytes(sim->writer), records, lost, lost_records,
             tail, sy_now(sim, sim->t0), sim->opt->tolerance_ns, sim->ledger->fault_rows);
 }
 

@@ -36,7 +36,7 @@ static void start_tracing(struct sy_sim *sim, void *arg, uint64_t at)
 
 static void stop_tracing(struct sy_sim *sim, void *arg, uint64_t at)
 {
-    sim->stop = true;
+    sy_writer_stop(sim, at);
 }
 
 static enum sy_xen xen_by_name(const char *name)

@@ -94,7 +94,7 @@ static void null_pool_init(struct sy_sim *sim, struct sy_pool *pool)
     pool->priv = g_new0(struct null_pool, 1);
 }
 
-static void null_pool_free(struct sy_pool *pool)
+static void null_pool_free(struct sy_sim *sim, struct sy_pool *pool)
 {
     struct null_pool *p = pool->priv;
 

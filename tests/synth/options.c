@@ -8,8 +8,8 @@
 
 struct raw {
     int pcpus, vcpus, per_domain, ring_pages, dom0_vcpus, pools, lost;
-    char *bytes;
-    gint64 seed, hz, start_tsc, now_ns, tolerance_us;
+    char *bytes, *start_tsc;
+    gint64 seed, hz, now_ns, tolerance_us;
     gboolean no_intervals;
 };
 
@@ -54,10 +54,14 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--bytes %s: want a size such as 100M or 2G", r->bytes);
         return false;
     }
-    if (o->bytes && o->seconds <= 0)
-        o->seconds = 0;
-    else if (o->seconds <= 0)
-        o->seconds = 5;
+    guint64 start = 93400000000000;
+    if (r->start_tsc && !g_ascii_string_to_unsigned(r->start_tsc, 10, 0, G_MAXUINT64, &start, error)) {
+        g_prefix_error(error, "--start-tsc: ");
+        return false;
+    }
+    o->start_tsc = start;
+    if (o->seconds <= 0)
+        o->seconds = o->bytes ? 0 : 5;
     return one_of("--policy", o->policy, "gedf pedf dm credit credit2 null", error) &&
            one_of("--server", o->server, "deferrable periodic polling sporadic", error) &&
            one_of("--xen", o->xen, "4.5 4.7 4.9 4.17 4.18", error) &&
@@ -81,7 +85,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     *o = (struct sy_options){.util = 0.7, .load = 0.9, .poll_ms = 100, .yields = 2, .record_cost_ns = 100,
                              .sporadic = 0.3, .period_min_ms = 5, .period_max_ms = 100};
     struct raw r = {.pcpus = 4, .vcpus = 12, .per_domain = 2, .ring_pages = 32, .dom0_vcpus = 1, .pools = 1, .seed = 1,
-                    .hz = 2893437123, .start_tsc = 93400000000000, .now_ns = 32000000000000, .tolerance_us = 50};
+                    .hz = 2893437123, .now_ns = 32000000000000, .tolerance_us = 50};
     const GOptionEntry entries[] = {
         {"policy", 0, 0, G_OPTION_ARG_STRING, &o->policy, "gedf, pedf, dm, credit, credit2 or null", "P"},
         {"server", 0, 0, G_OPTION_ARG_STRING, &o->server, "deferrable, periodic, polling or sporadic", "S"},
@@ -106,7 +110,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
         {"bytes", 0, 0, G_OPTION_ARG_STRING, &r.bytes, "stop at this file size instead", "SIZE"},
         {"seed", 0, 0, G_OPTION_ARG_INT64, &r.seed, "seed of everything random", "N"},
         {"tsc-hz", 0, 0, G_OPTION_ARG_INT64, &r.hz, "TSC frequency", "HZ"},
-        {"start-tsc", 0, 0, G_OPTION_ARG_INT64, &r.start_tsc, "TSC of the first record", "N"},
+        {"start-tsc", 0, 0, G_OPTION_ARG_STRING, &r.start_tsc, "TSC of the first record", "N"},
         {"now", 0, 0, G_OPTION_ARG_INT64, &r.now_ns, "Xen system time at the first record", "NS"},
         {"record-cost-ns", 0, 0, G_OPTION_ARG_DOUBLE, &o->record_cost_ns, "mean time to write a record", "NS"},
         {"poll-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->poll_ms, "xentrace's polling interval", "MS"},
@@ -133,6 +137,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     o->xen = o->xen ? o->xen : g_strdup("4.17");
     bool ok = check(o, &r, error);
     g_free(r.bytes);
+    g_free(r.start_tsc);
     o->pcpus = (unsigned)r.pcpus;
     o->vcpus = (unsigned)r.vcpus;
     o->vcpus_per_domain = (unsigned)r.per_domain;
@@ -142,7 +147,6 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     o->lost = (unsigned)r.lost;
     o->seed = (uint64_t)r.seed;
     o->tsc_hz = (uint64_t)r.hz;
-    o->start_tsc = (uint64_t)r.start_tsc;
     o->now_ns = r.now_ns;
     o->tolerance_ns = r.tolerance_us * 1000;
     o->no_intervals = r.no_intervals;

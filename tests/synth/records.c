@@ -34,16 +34,13 @@ static bool emit(struct sy_pcpu *c, uint32_t event, bool with_tsc, unsigned n, c
         return false;
     uint64_t tsc = sim->start_tsc + (c->clk - sim->t0) + (uint64_t)c->skew;
     bool below = sy_ring_unread(r) < r->size / 2;
-    bool full = r->drop_least && (r->drop_until > c->clk || r->lost < r->drop_least);
-    if (!full)
-        r->drop_least = 0;
     uint64_t lost_tsc = tsc;
-    if (r->lost && !full) { /* the lost-records record comes first and costs time, too */
+    if (r->lost && !r->drop) { /* the lost-records record comes first and costs time, too */
         advance(c);
         tsc = sim->start_tsc + (c->clk - sim->t0) + (uint64_t)c->skew;
     }
     uint32_t first_loss = r->lost;
-    unsigned put = sy_ring_put(r, event, with_tsc, tsc, n, w, vd(c->curr), lost_tsc, full);
+    unsigned put = sy_ring_put(r, event, with_tsc, tsc, n, w, vd(c->curr), lost_tsc);
     if (below && sy_ring_unread(r) >= r->size / 2)
         sy_writer_high_water(sim, c->clk);
     if (!put) {

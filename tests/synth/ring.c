@@ -63,7 +63,7 @@ static void insert_wrap(struct sy_ring *r, uint64_t tsc)
 }
 
 unsigned sy_ring_put(struct sy_ring *r, uint32_t event, bool with_tsc, uint64_t tsc, unsigned n,
-                     const uint32_t *words, uint32_t vd, uint64_t lost_tsc, bool full)
+                     const uint32_t *words, uint32_t vd, uint64_t lost_tsc)
 {
     uint32_t bytes = 4 + (with_tsc ? 8 : 0) + 4 * n, need = 0, left = to_wrap(r);
 
@@ -80,7 +80,7 @@ unsigned sy_ring_put(struct sy_ring *r, uint32_t event, bool with_tsc, uint64_t 
     if (bytes > left)
         need += left;
     need += bytes;
-    if (full || need > r->size - sy_ring_unread(r)) {
+    if (r->drop || need > r->size - sy_ring_unread(r)) {
         if (++r->lost == 1)
             r->lost_first_tsc = tsc;
         return 0;

@@ -11,9 +11,7 @@ struct sy_ring {
     uint32_t size, prod, cons; /* prod and cons run in [0, 2 * size) */
     uint32_t lost;
     uint64_t lost_first_tsc;
-    /* A fault: pretend to be full until this many cycles have passed and this many records are lost (0: off). */
-    uint64_t drop_until;
-    uint32_t drop_least;
+    bool drop; /* a fault: pretend to be full */
     uint64_t records, lost_total, lost_records;
     uint64_t last_tsc;
 };
@@ -23,11 +21,11 @@ void sy_ring_free(struct sy_ring *r);
 
 enum sy_put { SY_PUT_OK = 1, SY_PUT_AFTER_LOSS = 2 };
 
-/* Writes one record, or counts it as lost. `full` forces the latter. vd is the VCPU current on the pCPU, as
+/* Writes one record, or counts it as lost. vd is the VCPU current on the pCPU, as
  * vcpu << 16 | domain. Returns 0 if lost, else SY_PUT_OK, with SY_PUT_AFTER_LOSS when a lost-records record
  * went before it; that one has the TSC `lost_tsc`. */
 unsigned sy_ring_put(struct sy_ring *r, uint32_t event, bool with_tsc, uint64_t tsc, unsigned n,
-                     const uint32_t *words, uint32_t vd, uint64_t lost_tsc, bool full);
+                     const uint32_t *words, uint32_t vd, uint64_t lost_tsc);
 
 static inline uint32_t sy_ring_unread(const struct sy_ring *r)
 {

@@ -426,7 +426,7 @@ static void rtds_pool_init(struct sy_sim *sim, struct sy_pool *pool)
     sy_timer_init(&p->timer, replenish, pool);
 }
 
-static void rtds_pool_free(struct sy_pool *pool)
+static void rtds_pool_free(struct sy_sim *sim, struct sy_pool *pool)
 {
     g_clear_pointer(&pool->priv, g_free);
 }

@@ -50,7 +50,8 @@ struct sy_policy {
     struct sy_decision (*schedule)(struct sy_sim *sim, struct sy_pcpu *on, int64_t now);
     void (*context_saved)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *prev);
     unsigned (*pick_cpu)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
-    void (*pool_free)(struct sy_pool *pool);
+    void (*moved)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, unsigned cpu); /* may be NULL */
+    void (*pool_free)(struct sy_sim *sim, struct sy_pool *pool);
 };
 
 struct sy_lock {
@@ -118,7 +119,7 @@ struct sy_vcpu {
     unsigned index; /* in sim->vcpu; idle VCPUs have none */
     struct sy_domain *dom;
     struct sy_pool *pool;
-    bool is_idle, blocked, is_running, migrating, exists;
+    bool is_idle, blocked, is_running, migrating, parked, exists;
     int paused;
     enum sy_state state;
     unsigned cpu; /* "processor": where it ran last or shall run next */
@@ -190,7 +191,7 @@ void sy_unlock(struct sy_pcpu *c, struct sy_lock *lock);
 
 static inline bool sy_runnable(const struct sy_vcpu *v)
 {
-    return v->is_idle || (!v->blocked && v->paused == 0 && !v->migrating);
+    return v->is_idle || (!v->blocked && v->paused == 0 && !v->migrating && !v->parked);
 }
 
 /* guest.c */

@@ -79,7 +79,7 @@ def check_sequences(pcpus, complain):
             if event & ~0x330 == 0x21001 and event >> 4 & 3 == RUNNING and not cut and (
                     len(tail) < 2 or tail[-2] != 0x2800A):
                 complain(f"p{pcpu} {stamp}: a VCPU starts running without a switch")
-            if event in (0x22806, 0x22009) and words[0] & 0xFFFF != pcpu or event == 0x22A05 and words[0] >> 16 != pcpu:
+            if event in (0x22806, 0x22009, 0x22215) and words[0] & 0xFFFF != pcpu or event == 0x22A05 and words[0] >> 16 != pcpu:
                 complain(f"p{pcpu} {stamp}: schedule of another pCPU")
             prev = (prev + [event])[-4:]
 
@@ -88,17 +88,19 @@ def recount(pcpus, complain, lossless):
     """What each VCPU did, by the definitions, from the merged records."""
     stream = heapq.merge(*([(s, p, i, e, w) for i, (s, e, w) in enumerate(r) if s is not None and e != WRAP]
                            for p, r in sorted(pcpus.items())))
-    count, state, where, yielded = defaultdict(Counter), {}, {}, set()
+    count, state, where, yielded = defaultdict(Counter), {}, {}, {}
     burn, since, total, end = {}, {}, defaultdict(Counter), 0
     for stamp, pcpu, _, event, w in stream:
         end = max(end, stamp)
-        if event in (0x22806, 0x22009, 0x22A05):
+        if event in (0x22806, 0x22009, 0x22A05, 0x22215, LOST):
             burn.pop(pcpu, None)
+        if event == LOST:  # what was said before does not count for what comes after
+            yielded = {v: p for v, p in yielded.items() if p != pcpu}
         elif event == 0x22803:
             burn[pcpu] = (w[0] >> 16, w[0] & 0xFFFF, w[1] | w[2] << 32)
         elif event == 0x28005:
             count[w]["yields"] += 1
-            yielded.add(w)
+            yielded[w] = pcpu
         elif event == 0x22804:
             count[(w[0] >> 16, w[0] & 0xFFFF)]["replenishments"] += 1
         elif event & ~0x330 == 0x21001:
@@ -128,7 +130,7 @@ def recount(pcpus, complain, lossless):
                 else:
                     c["preemptions"] += 1
             if old == RUNNING:
-                yielded.discard(v)
+                yielded.pop(v, None)
     return count, total, since, state, end
 
 

@@ -95,7 +95,7 @@ static const struct sy_policy *policy_by_name(const char *name)
         const struct sy_policy *policy;
     } table[] = {
         {"gedf", &sy_policy_rtds}, {"pedf", &sy_policy_rtds}, {"dm", &sy_policy_rtds},
-        {"credit", &sy_policy_credit}, {"null", &sy_policy_null},
+        {"credit", &sy_policy_credit}, {"credit2", &sy_policy_credit2}, {"null", &sy_policy_null},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(table); i++)
         if (g_str_equal(table[i].name, name))
@@ -324,7 +324,7 @@ void sy_system_free(struct sy_sim *sim)
     }
     for (unsigned i = 0; i < sim->pools; i++)
         if (sim->pool[i].priv)
-            sim->pool[i].policy->pool_free(&sim->pool[i]);
+            sim->pool[i].policy->pool_free(sim, &sim->pool[i]);
     for (unsigned i = 0; i < sim->vcpus; i++)
         g_free(sim->vcpu[i]);
     for (unsigned i = 0; i < sim->domains; i++) {
@@ -334,7 +334,6 @@ void sy_system_free(struct sy_sim *sim)
     for (unsigned i = 0; i < sim->pcpus; i++) {
         sy_ring_free(sim->pcpu[i].ring);
         g_free(sim->pcpu[i].idle);
-        g_free(sim->pcpu[i].priv);
     }
     g_free(sim->pcpu);
     g_free(sim->pool);

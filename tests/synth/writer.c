@@ -13,7 +13,7 @@ struct sy_writer {
     char *path;   /* owned */
     uint64_t bytes, windows;
     unsigned next; /* pCPU to read next in this round */
-    bool reading, failed;
+    bool reading, ending, failed;
     int error;
 };
 
@@ -50,8 +50,6 @@ static void drain(struct sy_sim *sim, unsigned pcpu)
     w->bytes += (uint64_t)n;
     if (n)
         w->windows++;
-    if (sim->opt->bytes && w->bytes >= sim->opt->bytes)
-        sim->stop = true;
 }
 
 /* One pCPU a step, so that a round takes time and rounds overlap with what is being recorded. */
@@ -61,6 +59,10 @@ static void poll_step(struct sy_sim *sim, void *arg, uint64_t at)
 
     drain(sim, w->next++);
     w->reading = w->next < sim->pcpus;
+    if (sim->opt->bytes && w->bytes >= sim->opt->bytes && !w->ending) {
+        w->ending = true;
+        sy_timer_set(sim, &sim->end, at);
+    }
     if (w->reading) {
         sy_timer_set(sim, &sim->poll, at + sy_us(sim, 2));
         return;
@@ -83,6 +85,27 @@ void sy_writer_high_water(struct sy_sim *sim, uint64_t at)
     uint64_t when = at + sy_us(sim, 200 + 200 * sy_rng_unit(&sim->rng_cost));
     if (when < sim->poll.at)
         sy_timer_set(sim, &sim->poll, when);
+}
+
+void sy_writer_stop(struct sy_sim *sim, uint64_t at)
+{
+    bool untold = false;
+
+    for (unsigned i = 0; i < sim->pcpus; i++) {
+        struct sy_pcpu *c = &sim->pcpu[i];
+        if (!c->ring->lost)
+            continue;
+        /* Room, and a decision to use it: Xen tells of a loss only with the next record that fits. */
+        untold = true;
+        c->ring->drop = false;
+        drain(sim, i);
+        sy_interrupt(c, at);
+        sy_raise_softirq(sim, c, i);
+    }
+    if (untold)
+        sy_timer_set(sim, &sim->end, at + sy_us(sim, 50));
+    else
+        sim->stop = true;
 }
 
 bool sy_writer_finish(struct sy_sim *sim, GError **error)
