@@ -162,66 +162,88 @@ static void parse_dmesg(struct xt_snapshot *s, struct lines *lines)
 
 /* xl list, with or without -v, -c, -n */
 
+/* Six letters or dashes: running, blocked, paused, shut down, why, dying. */
 static bool is_domain_state(const char *word)
 {
-    return strlen(word) == 6 && strspn(word, "rbpscd-") == 6;
+    static const char *const letters[] = {"r-", "b-", "p-", "s-", "-rscwS?", "d-"};
+    if (strlen(word) != G_N_ELEMENTS(letters))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(letters); i++)
+        if (!strchr(letters[i], word[i]))
+            return false;
+    return true;
 }
 
-/* The pool's name stands behind the time, and behind UUID, reason and label if there are such columns. */
-static char *list_pool(char *tail, bool has_uuid, bool has_node)
+struct list_columns {
+    int n_before_pool; /* words between the time and the pool */
+    bool pool, node;
+};
+
+static struct list_columns read_list_header(const char *line)
 {
-    if (has_node)
+    struct list_columns c = {.pool = strstr(line, "Cpupool") != NULL, .node = strstr(line, "NODE Affinity") != NULL};
+    c.n_before_pool = (strstr(line, "UUID") ? 2 : 0) + (strstr(line, "Security Label") ? 1 : 0) +
+                      (strstr(line, "Claimed") ? 1 : 0);
+    return c;
+}
+
+/* Cuts a row where the domain's state stands: the last word that looks like one behind three numbers. Returns what
+ * stands behind it and leaves the name in row. */
+static char *cut_list_row(char *row, guint64 *domid)
+{
+    char *cut = g_strdup(row), *tail = NULL, *word;
+    while (!tail && (word = pop_word(cut))[0]) {
+        guint64 vcpus, memory;
+        char *left = is_domain_state(word) ? g_strdup(cut) : NULL;
+        if (left && parse_u(pop_word(left), 65535, &vcpus) && parse_u(pop_word(left), G_MAXUINT32, &memory) &&
+            parse_u(pop_word(left), MAX_DOMID, domid)) {
+            tail = row + (word - cut) + strlen(word);
+            row[strlen(left)] = '\0';
+        }
+        g_free(left);
+    }
+    g_free(cut);
+    return tail;
+}
+
+/* The time has one decimal, and a long pool's name stands against it without a blank. */
+static char *cut_list_time(char *tail)
+{
+    tail += strspn(tail, " \t");
+    size_t whole = strspn(tail, "0123456789");
+    return whole > 0 && tail[whole] == '.' && g_ascii_isdigit(tail[whole + 1]) ? tail + whole + 2 : NULL;
+}
+
+static bool parse_list_row(struct xt_snapshot *s, const struct list_columns *c, char *row)
+{
+    guint64 domid;
+    char *tail = cut_list_row(row, &domid);
+    if (!tail || !(tail = cut_list_time(tail)))
+        return false;
+    struct xt_host_domain *domain = xt_recording_add_domain(s->recording, s->domains, (uint16_t)domid);
+    set_once(&domain->name, g_strstrip(row));
+    if (!c->pool)
+        return true;
+    if (c->node)
         pop_word(tail);
     g_strstrip(tail);
-    for (int skip = has_uuid ? 3 : 0; skip > 0; skip--) {
+    for (int skip = c->n_before_pool; skip > 0; skip--) {
         tail += strcspn(tail, " \t");
         tail += strspn(tail, " \t");
     }
-    return tail;
+    set_once(&domain->cpupool, tail);
+    return true;
 }
 
 static void parse_list(struct xt_snapshot *s, struct lines *lines)
 {
-    bool has_pool = false, has_uuid = false, has_node = false;
+    struct list_columns columns = {0};
     char *line;
     while ((line = next_line(lines))) {
-        if (g_str_has_prefix(line, "Name ") && strstr(line, "VCPUs")) {
-            has_pool = strstr(line, "Cpupool") != NULL;
-            has_uuid = strstr(line, "UUID") != NULL;
-            has_node = strstr(line, "NODE Affinity") != NULL;
-            continue;
-        }
-        if (!line[0])
-            continue;
-        /* From the right up to the last word that is a domain's state; what stands behind it is the time and the tail. */
-        char *rest = g_strdup(line), *word, *tail = NULL;
-        while (rest[0] && (word = pop_word(rest))[0]) {
-            if (is_domain_state(word)) {
-                tail = line + (word - rest) + strlen(word);
-                break;
-            }
-        }
-        guint64 domid, n;
-        double seconds;
-        bool ok = tail != NULL;
-        ok = ok && parse_u(pop_word(rest), 65535, &n) && parse_u(pop_word(rest), G_MAXUINT32, &n) &&
-             parse_u(pop_word(rest), MAX_DOMID, &domid);
-        if (ok) {
-            tail = g_strstrip(tail);
-            char *behind = tail + strcspn(tail, " \t");
-            if (*behind)
-                *behind++ = '\0';
-            ok = parse_seconds(tail, &seconds);
-            struct xt_host_domain *domain =
-                ok ? xt_recording_add_domain(s->recording, s->domains, (uint16_t)domid) : NULL;
-            if (ok)
-                set_once(&domain->name, g_strstrip(rest));
-            if (ok && has_pool)
-                set_once(&domain->cpupool, list_pool(behind, has_uuid, has_node));
-        }
-        if (!ok)
+        if (g_str_has_prefix(line, "Name ") && strstr(line, "VCPUs"))
+            columns = read_list_header(line);
+        else if (line[0] && !parse_list_row(s, &columns, line))
             bad_line(lines);
-        g_free(rest);
     }
 }
 

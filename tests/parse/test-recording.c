@@ -316,6 +316,44 @@ static void test_granularity(void)
     folder_free(&f);
 }
 
+/* xl list as -v, -c and -n print it. */
+static void test_domain_list(void)
+{
+    static const struct {
+        const char *text, *name, *pool;
+    } all[] = {
+        {"Name                                        ID   Mem VCPUs\tState\tTime(s)         Cpupool\n"
+         "my rt vm                                     7   128     2     -b----      10.4          rt pool\n",
+         "my rt vm", "rt pool"},
+        {"Name                                        ID   Mem VCPUs\tState\tTime(s)         Cpupool\n"
+         "vm                                           7   128     2     ---s?-      10.4a-pool-of-20-letters\n",
+         "vm", "a-pool-of-20-letters"},
+        {"Name                                        ID   Mem VCPUs\tState\tTime(s)         Cpupool NODE Affinity\n"
+         "x 1 2 3 r----- 5.0                           7   128     2     -b----      10.4          r-----   all\n",
+         "x 1 2 3 r----- 5.0", "r-----"},
+        {"Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            "
+         "Reason-Code\tSecurity Label         Cpupool\n"
+         "vm                                           7   128     2     -b----      10.4 "
+         "5a3bf1d2-0000-4c3f-9d3e-1f4c5d6e7f80        -                -              rt\n",
+         "vm", "rt"},
+        {"Name                                        ID   Mem VCPUs\tState\tTime(s)\n"
+         "vm                                           7   128     2     r-----      10.4\n", "vm", NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
+        struct folder f = folder_new();
+        put(&f, "host/xl-list.txt", all[i].text);
+        struct xt_recording *r = open_ok(f.path);
+        g_assert_cmpuint(r->notes->len, ==, 0);
+        g_assert_cmpuint(r->domains->len, ==, 1);
+        const struct xt_host_domain *d = r->domains->pdata[0];
+        g_assert_cmpint(d->domid, ==, 7);
+        g_assert_cmpstr(d->name, ==, all[i].name);
+        g_assert_cmpstr(d->cpupool, ==, all[i].pool);
+        xt_recording_free(r);
+        folder_free(&f);
+    }
+}
+
 static void test_before_wins(void)
 {
     static const char format[] = "Cpupool Pool-0: sched=RTDS\n"
@@ -507,6 +545,7 @@ int main(int argc, char **argv)
     g_test_add_func("/recording/json", test_json);
     g_test_add_func("/recording/policy", test_policy);
     g_test_add_func("/recording/granularity", test_granularity);
+    g_test_add_func("/recording/domain-list", test_domain_list);
     g_test_add_func("/recording/before-wins", test_before_wins);
     g_test_add_func("/recording/rtds-domain-rows", test_rtds_domain_rows);
     g_test_add_func("/recording/time", test_time);
