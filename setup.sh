@@ -91,7 +91,7 @@ build)
     ;;
 demo)
     build
-    exec sh tests/demo.sh build/cli/xentrail examples demo
+    exec sh examples/demo.sh build/cli/xentrail examples demo
     ;;
 test)
     install_packages "$build_packages $test_packages"
