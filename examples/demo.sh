@@ -39,4 +39,4 @@ printf '\nThe same load beside a guest that never sleeps: RTDS keeps its promise
 query "SELECT r.name AS run, r.policy, sum(v.periods) AS periods, sum(v.period_misses) AS period_misses,
          printf('%.1f %%', 100.0 * sum(v.period_misses) / sum(v.periods)) AS missed
        FROM runs r JOIN vcpu_stats v USING (run) WHERE v.domain LIKE 'vm_' GROUP BY r.run ORDER BY r.run"
-printf '\nDatabase: %s\nPictures: %s\n' "$db" "$(cd "$out" && ls ./*.png ./*.pdf ./*.svg ./*.html 2>/dev/null | sed 's|^\./||' | tr '\n' ' ')"
+printf '\nDatabase: %s\nPictures: %s\n' "$db" "$(cd "$out" && find . -type f ! -name 'xentrail.db*' | sed 's|^\./||' | sort | tr '\n' ' ')"
