@@ -43,6 +43,15 @@ setup() {
     complete_words "$XENTRAIL" stats --policy p | grep -qx pEDF
 }
 
+@test "completion knows the database's runs and the named questions" {
+    "$XENTRAIL" import --db "$BATS_TEST_TMPDIR/a.db" "$SOURCE/examples/gedf" "$SOURCE/examples/noisy-gedf"
+    [ "$(complete_words "$XENTRAIL" query --db "$BATS_TEST_TMPDIR/a.db" --run ge)" = gedf ]
+    [ "$(complete_words "$XENTRAIL" query --db = "$BATS_TEST_TMPDIR/a.db" --run '')" = $'gedf\nnoisy-gedf' ]
+    sqlite3 "$BATS_TEST_TMPDIR/a.db" "UPDATE run SET name = 'a b; \$(reboot)' WHERE name = 'gedf'"
+    [ "$(complete_words "$XENTRAIL" query --db "$BATS_TEST_TMPDIR/a.db" --run a)" = 'a\ b\;\ \$\(reboot\)' ]
+    complete_words "$XENTRAIL" query --name po | grep -qx policies
+}
+
 @test "completion leaves file names to bash" {
     [ -z "$(complete_words "$XENTRAIL" stats '')" ]
 }
