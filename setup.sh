@@ -61,9 +61,9 @@ install_packages() {
         die "these packages are missing, and neither root nor sudo is here to install them: $missing"
     fi
     say "Installing: $missing"
-    quietly $root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    quietly $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update
     # shellcheck disable=SC2086
-    quietly $root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing
+    quietly $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
 }
 
 # configure FOLDER OPTION...: makes a build folder, or brings an old one to these options
