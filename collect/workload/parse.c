@@ -1,0 +1,106 @@
+#include "workload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static bool parse_with_units(const char *text, const struct unit *units, size_t n_units, double max, double *value)
+{
+    char *end;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (end == text || errno || !(number >= 0))
+        return false;
+    for (size_t i = 0; i < n_units; i++) {
+        if (strcmp(end, units[i].name) == 0) {
+            *value = number * units[i].factor;
+            return *value <= max;
+        }
+    }
+    return false;
+}
+
+bool parse_time_ns(const char *text, uint64_t *ns)
+{
+    static const struct unit units[] = { { "", 1 }, { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
+    double value;
+    if (!parse_with_units(text, units, sizeof units / sizeof *units, 1e15, &value))
+        return false;
+    *ns = (uint64_t)(value + 0.5);
+    return true;
+}
+
+bool parse_size(const char *text, size_t *bytes)
+{
+    static const struct unit units[] = { { "", 1 }, { "k", 1024 }, { "M", 1048576 } };
+    double value;
+    if (!parse_with_units(text, units, sizeof units / sizeof *units, 1e9, &value))
+        return false;
+    *bytes = (size_t)value;
+    return true;
+}
+
+static bool set_field(struct task *task, const char *key, const char *value, const char **why)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+    } times[] = {
+        { "wcet", offsetof(struct task, wcet_ns) },
+        { "period", offsetof(struct task, period_ns) },
+        { "deadline", offsetof(struct task, deadline_ns) },
+        { "phase", offsetof(struct task, phase_ns) },
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        if (strcmp(key, times[i].key) == 0) {
+            *why = "a time is a number with ns, us, ms or s";
+            return parse_time_ns(value, (uint64_t *)((char *)task + times[i].offset));
+        }
+    }
+    if (strcmp(key, "cache") == 0) {
+        *why = "cache is a size such as 256k or 2M";
+        return parse_size(value, &task->cache_bytes);
+    }
+    if (strcmp(key, "cpu") == 0) {
+        char *end;
+        long cpu = strtol(value, &end, 10);
+        *why = "cpu is a number from 0 to 1023";
+        task->cpu = (int)cpu;
+        return end != value && !*end && cpu >= 0 && cpu < 1024;
+    }
+    *why = "the keys are wcet, period, deadline, phase, cpu, cache";
+    return false;
+}
+
+bool parse_task(const char *text, struct task *task, const char **why)
+{
+    char copy[256];
+    char *rest = copy;
+
+    *why = "too long";
+    if (strlen(text) >= sizeof copy)
+        return false;
+    strcpy(copy, text);
+    task->cpu = -1;
+    for (char *field; (field = strsep(&rest, ",")) != NULL;) {
+        char *equals = strchr(field, '=');
+        *why = "write KEY=VALUE, separated by commas";
+        if (!equals)
+            return false;
+        *equals = 0;
+        if (!set_field(task, field, equals + 1, why))
+            return false;
+    }
+    if (!task->deadline_ns)
+        task->deadline_ns = task->period_ns;
+    *why = "wcet and period must be given and more than 0";
+    if (!task->wcet_ns || !task->period_ns)
+        return false;
+    *why = "a period is at least 100us";
+    return task->period_ns >= 100000;
+}
