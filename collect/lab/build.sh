@@ -1,0 +1,128 @@
+#!/bin/sh
+# Makes what the lab boots, in a cache of its own, without root and without touching the host's packages:
+# Xen with every scheduler (from Debian's source package), the Xen tools for dom0 and a Linux kernel.
+#
+#   build.sh CACHE MIRROR SECURITY-MIRROR JOBS
+#
+# Lines that begin with "== " tell progress; everything else is for the log. Each step leaves a stamp and is not
+# repeated while that stands.
+set -eu
+
+cache=$1 mirror=$2 security=$3 jobs=$4
+suite=bookworm
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+umask 022
+mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial" "$cache/stamps"
+cd "$cache"
+
+step() { echo "== $*"; }
+die() { echo "== failed: $*"; exit 1; }
+done_already() { [ -e "stamps/$1" ]; }
+finish() { : > "stamps/$1"; }
+
+for tool in apt-get apt-cache dpkg-deb dpkg-source gcc make bison flex python3; do
+    command -v "$tool" > /dev/null || die "$tool is not installed (see collect/lab/packages.txt)"
+done
+[ -r "$keyring" ] || die "$keyring is missing: install debian-archive-keyring"
+
+# A package database that knows nothing is installed, so that a download brings every library along and the
+# result does not depend on the host.
+: > apt/status
+cat > apt/sources.list <<LIST
+deb [signed-by=$keyring] $mirror $suite main
+deb-src [signed-by=$keyring] $mirror $suite main
+deb [signed-by=$keyring] $security $suite-security main
+deb-src [signed-by=$keyring] $security $suite-security main
+LIST
+cat > apt/apt.conf <<CONF
+Dir::Etc::sourcelist "$cache/apt/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State "$cache/apt";
+Dir::State::lists "$cache/apt/lists";
+Dir::State::status "$cache/apt/status";
+Dir::Cache "$cache/apt/cache";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Sandbox::User "";
+APT::Install-Recommends "false";
+Acquire::Retries "3";
+CONF
+export APT_CONFIG="$cache/apt/apt.conf"
+
+if ! done_already lists; then
+    step "reading the package lists of Debian $suite"
+    apt-get update
+    finish lists
+fi
+
+# The security archive can list a source package that it no longer holds: take the newest that is really there.
+if ! done_already source; then
+    step "fetching the source of Xen"
+    rm -rf source && mkdir source
+    got=
+    for version in $(apt-cache showsrc xen | sed -n 's/^Version: //p' | grep '^4\.17\.' | sort -rV | uniq); do
+        if (cd source && apt-get source --download-only "xen=$version"); then
+            got=$version
+            break
+        fi
+        rm -rf source && mkdir source
+    done
+    [ -n "$got" ] || die "no source of Xen 4.17 can be fetched from $mirror"
+    dpkg-source --no-check -x source/xen_*.dsc source/xen
+    echo "$got" > xen-version
+    finish source
+fi
+
+if ! done_already xen; then
+    step "building Xen $(cat xen-version) with RTDS, null and arinc653 (about two minutes)"
+    # Debian's own configuration has none of the three: Kconfig hides them behind EXPERT and UNSUPPORTED.
+    cat > source/xen/xen/.config <<CONF
+CONFIG_EXPERT=y
+CONFIG_UNSUPPORTED=y
+CONFIG_SCHED_CREDIT=y
+CONFIG_SCHED_CREDIT2=y
+CONFIG_SCHED_RTDS=y
+CONFIG_SCHED_NULL=y
+CONFIG_SCHED_ARINC653=y
+CONF
+    make -C source/xen/xen olddefconfig
+    for scheduler in CREDIT CREDIT2 RTDS NULL ARINC653; do
+        grep -q "^CONFIG_SCHED_$scheduler=y" source/xen/xen/.config || die "Xen does not build with SCHED_$scheduler"
+    done
+    make -C source/xen/xen -j "$jobs"
+    [ -s source/xen/xen/xen ] || die "the build of Xen left no image"
+    cp source/xen/xen/xen xen.new && mv xen.new xen
+    finish xen
+fi
+
+if ! done_already sysroot; then
+    step "fetching the Xen tools and their libraries"
+    rm -rf sysroot && mkdir sysroot
+    rm -f apt/cache/archives/*.deb
+    apt-get -y --download-only install xen-utils-4.17 busybox-static
+    step "fetching a Linux kernel for dom0 and the guests"
+    kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*-amd64\)$/\1/p' | head -n 1)
+    [ -n "$kernel" ] || die "linux-image-amd64 names no kernel"
+    (cd apt/cache/archives && apt-get download "$kernel")
+    for deb in apt/cache/archives/*.deb; do
+        dpkg-deb -x "$deb" sysroot
+    done
+    # shellcheck disable=SC2012 # Debian's kernel file names hold no odd characters
+    ls sysroot/boot | sed -n 's/^vmlinuz-//p' | tail -n 1 > kernel-version
+    [ -s kernel-version ] || die "the kernel package holds no vmlinuz"
+    [ -x sysroot/usr/lib/xen-4.17/bin/xl ] || die "xen-utils-4.17 holds no xl"
+    rm -f apt/cache/archives/*.deb
+    # Of 400 MB of kernel modules the lab loads a handful.
+    rm -rf modules && mkdir modules
+    for module in xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xenfs virtio virtio_ring virtio_pci_modern_dev \
+                  virtio_pci_legacy_dev virtio_pci virtio_blk; do
+        find sysroot/lib/modules -name "$module.ko" -exec cp {} modules/ \;
+        [ -s "modules/$module.ko" ] || die "the kernel package holds no module $module"
+    done
+    cp "sysroot/boot/vmlinuz-$(cat kernel-version)" vmlinuz
+    rm -rf sysroot/lib/modules sysroot/boot sysroot/usr/share
+    finish sysroot
+fi
+
+rm -rf source/xen
+step "ready"
