@@ -8,11 +8,14 @@ static const struct {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    { "record", "capture on a Xen host, into a recording", xt_cmd_record },
+    { "info", "what a recording says of itself, and whether it is intact", xt_cmd_info },
     { "import", "reconstruct recordings into a database", xt_cmd_import },
     { "query", "ask the database, by name or in SQL", xt_cmd_query },
     { "db", "check a database, and tell what is in it", xt_cmd_db },
     { "stats", "the tables a person wants first, from a recording, a trace or a database", xt_cmd_stats },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
+    { "lab", "a real RT-Xen host inside QEMU, for those who have none", xt_cmd_lab },
 };
 
 static void print_usage(FILE *out)

@@ -1,0 +1,182 @@
+#include "cli/cli.h"
+#include "collect/record.h"
+#include "parse/error.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char about[] =
+    "Records what a Xen host's scheduler does, with a snapshot of the host, into one folder. Without a limit it records\n"
+    "until Ctrl-C. With a command, until that ends:  xentrail record -o NAME -- ./experiment.sh";
+
+struct arguments {
+    char *folder, *target, *events, *size, *policy, *comment;
+    double duration_s;
+    int buffer_pages, poll_ms, compression;
+    char **reservations, **guests;
+    gboolean dry_run, quiet;
+};
+
+struct view {
+    bool terminal, quiet, line_open;
+};
+
+static void end_line(struct view *view)
+{
+    if (view->line_open)
+        fputc('\n', stderr);
+    view->line_open = false;
+}
+
+static void say(void *user, const char *message)
+{
+    struct view *view = user;
+    end_line(view);
+    if (!view->quiet)
+        fprintf(stderr, "xentrail record: %s\n", message);
+}
+
+static void progress(void *user, double elapsed_s, uint64_t bytes, uint64_t stored_bytes)
+{
+    struct view *view = user;
+    if (view->quiet || !view->terminal)
+        return;
+    fprintf(stderr, "\r%7.1f s  %9.2f MB of events  %7.2f MB/s  %9.2f MB on disk  ", elapsed_s, (double)bytes / 1e6,
+            elapsed_s > 0 ? (double)bytes / 1e6 / elapsed_s : 0.0, (double)stored_bytes / 1e6);
+    fflush(stderr);
+    view->line_open = true;
+}
+
+static bool parse_bytes(const char *text, uint64_t *bytes)
+{
+    static const struct {
+        const char *unit;
+        double factor;
+    } units[] = { { "", 1 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 } };
+    char *end;
+    double number = g_ascii_strtod(text, &end);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (end != text && strcmp(end, units[i].unit) == 0 && number > 0 && number * units[i].factor < 1e18) {
+            *bytes = (uint64_t)(number * units[i].factor);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_policy(const char *policy)
+{
+    static const char *const policies[] = { "gEDF", "pEDF", "credit", "credit2", "null", "arinc653", NULL };
+    return g_strv_contains(policies, policy);
+}
+
+static bool complete(const struct arguments *a, char **command, struct xt_record_options *o, GError **error)
+{
+    *o = (struct xt_record_options){
+        .folder = a->folder, .target = a->target, .event_names = a->events ? a->events : "sched", .duration_s = a->duration_s,
+        .buffer_pages = (unsigned)a->buffer_pages, .poll_ms = (unsigned)a->poll_ms, .compression = a->compression,
+        .policy = a->policy, .comment = a->comment, .reservations = (const char *const *)a->reservations,
+        .guests = (const char *const *)a->guests, .command = command && command[0] ? command : NULL,
+    };
+    const char *wrong = NULL;
+    if (!a->folder || !*a->folder)
+        wrong = "name the folder to make with -o";
+    else if (!isfinite(a->duration_s) || a->duration_s < 0 || a->duration_s > 1e7)
+        wrong = "-T takes seconds, 0 for no limit";
+    else if (a->size && !parse_bytes(a->size, &o->max_bytes))
+        wrong = "--size takes a number of bytes with k, M or G, such as 500M";
+    else if (a->buffer_pages < 0 || a->buffer_pages > 65535)
+        wrong = "--buffer-pages takes 1 to 65535 pages of 4 KiB, 0 for a size that fits the host";
+    else if (a->poll_ms < 0 || a->poll_ms > 10000)
+        wrong = "--poll takes 1 to 10000 milliseconds, 0 to measure";
+    else if (a->compression < 0 || a->compression > 19)
+        wrong = "--compress takes 0 (none) to 19";
+    else if (a->policy && !is_policy(a->policy))
+        wrong = "--policy is one of gEDF, pEDF, credit, credit2, null, arinc653";
+    if (wrong) {
+        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, wrong);
+        return false;
+    }
+    return xt_event_mask_parse(o->event_names, &o->event_mask, error);
+}
+
+static int report(const struct xt_record_options *o, const struct xt_record_result *result, GError *error)
+{
+    if (result->kept)
+        fprintf(stderr, "xentrail record: %s: %.2f MB of events in %.1f s, %.2f MB on disk%s\n", o->folder,
+                (double)result->capture.bytes / 1e6, result->capture.elapsed_s, (double)result->stored_bytes / 1e6,
+                error ? "; it can be read up to there" : "");
+    if (error)
+        return xt_fail("record", error);
+    if (o->command && result->capture.end == XT_CAPTURE_COMMAND && result->capture.command_status != 0) {
+        fprintf(stderr, "xentrail record: the recording is whole, but %s ended with status %d\n", o->command[0],
+                result->capture.command_status);
+        return XT_EXIT_FOUND;
+    }
+    return XT_EXIT_OK;
+}
+
+static int run(const struct arguments *a, char **command, GError **error)
+{
+    struct view view = { .terminal = isatty(STDERR_FILENO), .quiet = a->quiet };
+    struct xt_record_options options;
+    struct xt_record_result result;
+    GError *failure = NULL;
+
+    if (!complete(a, command, &options, error))
+        return -1;
+    if (a->dry_run) {
+        char *plan = xt_record_plan(&options, error);
+        if (!plan)
+            return -1;
+        fputs(plan, stdout);
+        g_free(plan);
+        return XT_EXIT_OK;
+    }
+    options.say = say;
+    options.progress = progress;
+    options.user = &view;
+    xt_record(&options, &result, &failure);
+    end_line(&view);
+    return report(&options, &result, failure);
+}
+
+int xt_cmd_record(int argc, char **argv)
+{
+    struct arguments a = { .compression = 3 };
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.folder, "Make the recording in this new folder", "FOLDER" },
+        { "time", 'T', 0, G_OPTION_ARG_DOUBLE, &a.duration_s, "Stop after this time", "SECONDS" },
+        { "size", 'S', 0, G_OPTION_ARG_STRING, &a.size, "Stop after this much of events (before compression)", "BYTES" },
+        { "host", 'H', 0, G_OPTION_ARG_STRING, &a.target, "Record that host, over ssh", "root@HOST" },
+        { "events", 'e', 0, G_OPTION_ARG_STRING, &a.events, "sched (default), sched+irq, all, … or a mask", "NAMES" },
+        { "policy", 0, 0, G_OPTION_ARG_STRING, &a.policy, "What is measured: gEDF, pEDF, credit, credit2, null, arinc653", "POLICY" },
+        { "reservation", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.reservations,
+          "Judge a VCPU or domain by this under any scheduler, e.g. vm1=10ms/4ms", "VCPU=P/B" },
+        { "guest", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.guests, "Take a guest's job trace along, at the end", "NAME=FOLDER" },
+        { "comment", 0, 0, G_OPTION_ARG_STRING, &a.comment, "A sentence to keep with it", "TEXT" },
+        { "buffer-pages", 0, 0, G_OPTION_ARG_INT, &a.buffer_pages, "Xen's trace buffer per pCPU, 4 KiB pages", "N" },
+        { "poll", 0, 0, G_OPTION_ARG_INT, &a.poll_ms, "Empty the buffers this often (default: by the measured rate)", "MS" },
+        { "compress", 0, 0, G_OPTION_ARG_INT, &a.compression, "zstd level, 0 for none (default 3)", "LEVEL" },
+        { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &a.dry_run, "Check the host and print what would be done", NULL },
+        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "Only say what went wrong", NULL },
+        { NULL },
+    };
+    GError *error = NULL;
+    int status = xt_parse_options(&argc, &argv, entries, "-o FOLDER [OPTION…] [-- COMMAND…]", about);
+
+    if (status < 0)
+        status = run(&a, argv + 1, &error);
+    g_free(a.folder);
+    g_free(a.target);
+    g_free(a.events);
+    g_free(a.size);
+    g_free(a.policy);
+    g_free(a.comment);
+    g_strfreev(a.reservations);
+    g_strfreev(a.guests);
+    return status >= 0 ? status : xt_fail("record", error);
+}
