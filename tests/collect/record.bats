@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# xentrail record and info against stand-ins for xl, xentrace and ssh. What they say comes from a real host's recording.
+
+setup() {
+    recordings=$BATS_TEST_DIRNAME/../../examples
+    [ -d "$recordings/gedf" ] || skip "no example recordings"
+    export FAKE_HOST=$recordings/gedf/host FAKE_STATE=$BATS_TEST_TMPDIR/state
+    export FAKE_TRACE=$BATS_TEST_TMPDIR/original.xen
+    if [ -e "$recordings/gedf/trace.xen" ]; then
+        cp "$recordings/gedf/trace.xen" "$FAKE_TRACE"
+    else
+        zstd -q -d "$recordings/gedf/trace.xen.zst" -o "$FAKE_TRACE"
+    fi
+    mkdir "$FAKE_STATE"
+    PATH=$BATS_TEST_DIRNAME/fake:$PATH
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+xt() { timeout 60 "$XENTRAIL" "$@"; }
+
+tracing_is_off() { [ ! -e "$FAKE_STATE/on" ]; }
+
+# The trace in a recording is a whole number of bytes from the start of the original.
+is_prefix() {
+    zstd -q -d -c "$1/trace.xen.zst" > got.xen || true
+    [ -s got.xen ] && cmp -n "$(stat -c %s got.xen)" got.xen "$FAKE_TRACE"
+}
+
+@test "a command's end ends the recording, which is whole" {
+    run xt record -o rec --poll 20 -- sleep 1
+    [ "$status" -eq 0 ]
+    zstd -q -d -c rec/trace.xen.zst | cmp - "$FAKE_TRACE"
+    for file in xl-info xl-list xl-vcpu-list-before xl-vcpu-list-after xl-cpupool-list xl-sched xl-sched-rtds-vcpus xl-dmesg; do
+        [ -s "rec/host/$file.txt" ]
+    done
+    jq -e '.complete and .scheduler == "rtds" and .policy == "gEDF" and .tsc_hz == 1000000000 and .trace.ended_by == "command"' rec/recording.json
+    jq -e '[.domains[] | select(.name == "vm3") | .vcpus[] | .period_ns == 10000000 and .budget_ns == 3000000 and .extratime == false] == [true]' rec/recording.json
+    [ "$(jq -r .trace.sha256 rec/recording.json)" = "$(sha256sum < rec/trace.xen.zst | cut -c 1-64)" ]
+    [ "$(jq -r .trace.bytes rec/recording.json)" = "$(stat -c %s "$FAKE_TRACE")" ]
+    tracing_is_off
+    [ -z "$(find rec -name '.*' -type f)" ]
+}
+
+@test "time and size limits" {
+    run xt record -o byte --poll 20 --size 200k
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .trace.ended_by byte/recording.json)" = size ]
+    run xt record -o time --poll 20 -T 0.5 --compress 0
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .trace.ended_by time/recording.json)" = time ]
+    [ -s time/trace.xen ]
+    tracing_is_off
+}
+
+@test "without --poll the event rate is measured first, and decides it" {
+    export FAKE_MODE=endless FAKE_PIECE=1000000
+    run xt record -o rec -T 1 --buffer-pages 256
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"measuring the event rate"* ]]
+    # 10 MB/s into 1 MiB: full in 100 ms, an eighth of that
+    poll=$(jq .trace.poll_ms rec/recording.json)
+    [ "$poll" -ge 5 ] && [ "$poll" -le 30 ]
+    grep -q -- "-s $poll " "$FAKE_STATE/calls"
+}
+
+@test "Ctrl-C stops it in order" {
+    export FAKE_MODE=endless
+    timeout 60 "$XENTRAIL" record -o rec --poll 20 2> err & pid=$!
+    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    sleep 1
+    pkill -INT -P $pid -x xentrail || kill -INT $pid
+    wait $pid
+    [ "$(jq -r .trace.ended_by rec/recording.json)" = signal ]
+    tracing_is_off
+}
+
+@test "a killed collector leaves a readable recording and no tracing" {
+    export FAKE_MODE=endless
+    "$XENTRAIL" record -o rec --poll 20 2> err & pid=$!
+    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    sleep 2.5
+    kill -KILL $pid
+    wait $pid || true
+    for _ in $(seq 50); do tracing_is_off && break; sleep 0.1; done
+    tracing_is_off
+    for _ in $(seq 50); do [ -d "/proc/$(cat "$FAKE_STATE/pid")" ] || break; sleep 0.1; done
+    [ ! -d "/proc/$(cat "$FAKE_STATE/pid")" ]
+    is_prefix rec || [ "$(stat -c %s got.xen)" -gt "$(stat -c %s "$FAKE_TRACE")" ]
+    [ "$(jq -r .complete rec/recording.json)" = false ]
+    run xt info rec
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"not complete"* ]]
+}
+
+@test "a killed xentrace: tracing is turned off by another, what came stays" {
+    export FAKE_MODE=die
+    run xt record -o rec --poll 20 -T 20
+    [ "$status" -eq 4 ]
+    [[ "$output" == *"ended too early"* ]]
+    tracing_is_off
+    is_prefix rec
+}
+
+@test "a full disk: status 4, the message says so, the rest is readable" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
+    mkdir disk
+    mount -t tmpfs -o size=3M none disk || skip "cannot mount"
+    export FAKE_MODE=endless FAKE_PIECE=300000
+    run xt record -o disk/rec --poll 20 --compress 0 -T 20
+    cp -r disk/rec rec
+    umount disk
+    [ "$status" -eq 4 ]
+    [[ "$output" == *"disk is full"* ]]
+    tracing_is_off
+    [ "$(jq -r .complete rec/recording.json)" = false ]
+    [ -s rec/host/xl-vcpu-list-after.txt ]
+    cmp -n 100000 rec/trace.xen "$FAKE_TRACE"
+}
+
+@test "over ssh" {
+    run xt record -o rec --host root@xenhost --poll 20 -T 1
+    [ "$status" -eq 0 ]
+    is_prefix rec
+    [ "$(jq -r .host rec/recording.json)" = root@xenhost ]
+    tracing_is_off
+}
+
+@test "a connection that breaks: status 4, readable, tracing off over there" {
+    export FAKE_SSH=cut FAKE_MODE=endless
+    run xt record -o rec --host root@xenhost --poll 20 -T 20
+    [ "$status" -eq 4 ]
+    [[ "$output" == *"connection to root@xenhost broke"* ]]
+    for _ in $(seq 50); do tracing_is_off && break; sleep 0.1; done
+    tracing_is_off
+    [ -s rec/trace.xen.zst ]
+    zstd -q -t rec/trace.xen.zst
+}
+
+@test "hosts that cannot be recorded: status 3, each with its reason, and no folder" {
+    FAKE_SSH=unreachable run xt record -o rec --host root@xenhost
+    [ "$status" -eq 3 ] && [[ "$output" == *"cannot reach root@xenhost"*"No route to host"* ]]
+    FAKE_NO_XEN=1 run xt record -o rec
+    [ "$status" -eq 3 ] && [[ "$output" == *"xl info"*"failed"* ]]
+    FAKE_MODE=refuse run xt record -o rec --poll 20
+    [ "$status" -eq 3 ] && [[ "$output" == *"Operation not permitted"* ]]
+    FAKE_HOST=$recordings/credit/host run xt record -o rec --policy gEDF
+    [ "$status" -eq 3 ] && [[ "$output" == *"needs the scheduler rtds, but Xen runs credit"* ]]
+    [ ! -e rec ]
+}
+
+@test "xl or xentrace missing" {
+    mkdir bin
+    for tool in sh id cat sed head sleep timeout; do ln -s "$(command -v $tool)" bin/; done
+    PATH=$PWD/bin run env PATH="$PWD/bin" "$XENTRAIL" record -o rec
+    if [ -e /usr/sbin/xl ]; then skip "this machine has xl"; fi
+    [ "$status" -eq 3 ] && [[ "$output" == *"no Xen host"* ]]
+}
+
+@test "tracing already in use" {
+    export FAKE_MODE=endless
+    xentrace /dev/null & other=$!
+    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    run xt record -o rec -T 1
+    kill $other
+    wait $other || true
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"already in use"*"process $other"* ]]
+    [ ! -e rec ]
+}
+
+@test "wrong usage: status 2" {
+    for words in "" "-o rec --events nonsense" "-o rec --size 5x" "-o rec --policy EDF" "-o rec --host -oProxyCommand=x" \
+                 "-o rec -T -1" "-o rec --reservation vm1=4ms" "-o rec --guest vm1"; do
+        # shellcheck disable=SC2086 # words
+        run xt record $words
+        [ "$status" -eq 2 ] || { echo "$words: $status $output"; false; }
+    done
+    mkdir there
+    run xt record -o there --poll 20 -T 1
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"exists already"* ]]
+    [ ! -e rec ]
+}
+
+@test "a failing command is told, the recording is whole" {
+    run xt record -o rec --poll 20 -- sh -c 'sleep 0.3; exit 7'
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"status 7"* ]]
+    [ "$(jq -r .complete rec/recording.json)" = true ]
+    run xt record -o none --poll 20 -- /no/such/program
+    [ "$status" -eq 4 ]
+    tracing_is_off
+}
+
+@test "--dry-run changes nothing" {
+    run xt record -o rec --dry-run --events sched+irq -T 5
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"0x0082f000"* ]]
+    [ ! -e rec ] && [ ! -e "$FAKE_STATE/calls" ]
+}
+
+@test "reservations and guest traces come along" {
+    mkdir jobs && echo metadata > jobs/metadata
+    run xt record -o rec --poll 20 -T 0.5 --reservation vm1=10ms/4ms --reservation d2v0=20ms/3ms --guest vm1=jobs
+    [ "$status" -eq 0 ]
+    jq -e '.reservations == [{"domain": "vm1", "period_ns": 10000000, "budget_ns": 4000000},
+                             {"domain": "vm2", "vcpu": 0, "period_ns": 20000000, "budget_ns": 3000000}] and .guests == {"vm1": "ctf-1.8"}' rec/recording.json
+    cmp jobs/metadata rec/guests/vm1/metadata
+}
+
+@test "a reservation for a domain that is not there" {
+    run xt record -o rec --poll 20 -T 0.5 --reservation d9=10ms/4ms
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"no such domain"* ]]
+    [ ! -e rec ]
+}
+
+@test "info --verify finds what has changed" {
+    run xt record -o rec --poll 20 -T 0.5
+    [ "$status" -eq 0 ]
+    run xt info rec --verify
+    [ "$status" -eq 0 ]
+    printf X | dd of=rec/trace.xen.zst bs=1 seek=100 conv=notrunc status=none
+    rm rec/host/xl-info.txt
+    echo new > rec/host/extra.txt
+    run xt info rec --verify
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"trace.xen.zst has changed"* ]]
+    [[ "$output" == *"host/xl-info.txt is missing"* ]]
+    [[ "$output" == *"host/extra.txt is not part"* ]]
+    run xt info nowhere
+    [ "$status" -eq 3 ]
+}
