@@ -97,7 +97,7 @@ static void print_vcpus(struct xt_tables *out, const struct xt_input *input, con
         MS("running_ns", "running (ms)"), MS("runnable_ns", "runnable (ms)"), MS("blocked_ns", "blocked (ms)"),
         MS("offline_ns", "offline (ms)"), MS("unknown_ns", "unknown (ms)"), N("dispatches"), N("wakeups"),
         N("preemptions"), N("depletions"), N("yields"), N("migrations"), N("replenishments"), N("periods"),
-        N("period_misses"), N("no_burn"), N("inconsistencies"),
+        N("periods_judged"), N("period_misses"), N("no_burn"), N("inconsistencies"),
     };
     GPtrArray *rows = g_ptr_array_new();
 
@@ -126,6 +126,7 @@ static void print_vcpus(struct xt_tables *out, const struct xt_input *input, con
         run->core_scheduling ? xt_cell_null(out) : xt_cell_int(out, (int64_t)v->migrations);
         xt_cell_int(out, (int64_t)v->replenishments);
         xt_cell_int(out, (int64_t)v->periods);
+        xt_cell_int(out, (int64_t)v->periods_judged);
         xt_cell_int(out, (int64_t)v->period_misses);
         xt_cell_int(out, (int64_t)v->no_burn);
         xt_cell_int(out, (int64_t)v->inconsistencies);

@@ -223,7 +223,7 @@ static bool summarise(struct import *im, int64_t run, struct xt_import_summary *
         "SELECT name, policy, scheduler, duration_ns, tsc_hz, records, lost_records, unknown_records, malformed_records,"
         " (SELECT count(*) FROM vcpu_stats WHERE run = r.run),"
         " (SELECT sum(dispatches) FROM vcpu_stats WHERE run = r.run),"
-        " (SELECT sum(periods) FROM vcpu_stats WHERE run = r.run),"
+        " (SELECT sum(periods_judged) FROM vcpu_stats WHERE run = r.run),"
         " (SELECT sum(period_misses) FROM vcpu_stats WHERE run = r.run),"
         " (SELECT sum(jobs) FROM job_stats WHERE run = r.run),"
         " (SELECT sum(misses) FROM job_stats WHERE run = r.run)"

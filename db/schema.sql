@@ -104,8 +104,9 @@ CREATE TABLE vcpu (
     yields INTEGER NOT NULL,
     migrations INTEGER NOT NULL,   -- dispatches on another pCPU than the one before
     replenishments INTEGER NOT NULL,
-    periods INTEGER NOT NULL,        -- server periods that could be judged
-    period_misses INTEGER NOT NULL,  -- of these
+    periods INTEGER NOT NULL,        -- server periods: distinct deadlines
+    periods_judged INTEGER NOT NULL, -- those that end in the run and that no unknown time touches
+    period_misses INTEGER NOT NULL,  -- judged, and missed
     no_burn INTEGER NOT NULL,        -- preemptions assumed, as Xen wrote no burn record
     inconsistencies INTEGER NOT NULL, -- records whose old state contradicts the record before
     by_extratime INTEGER NOT NULL,   -- preemptions by reason: the rest has none of these four
@@ -367,7 +368,7 @@ CREATE VIEW vcpu_stats AS
     SELECT v.run, v.domid, v.domain, v.vcpu,
         coalesce(v.period_ns, v.ref_period_ns) AS period_ns, coalesce(v.budget_ns, v.ref_budget_ns) AS budget_ns,
         v.running_ns, v.runnable_ns, v.blocked_ns, v.dispatches, v.wakeups, v.preemptions, v.depletions, v.migrations,
-        v.replenishments, v.periods, v.period_misses, v.offline_ns, v.unknown_ns, v.yields, v.no_burn,
+        v.replenishments, v.periods, v.periods_judged, v.period_misses, v.offline_ns, v.unknown_ns, v.yields, v.no_burn,
         v.inconsistencies, v.by_extratime, v.by_timeslice, v.by_tasklet, v.by_block_abort, v.in_trace, v.extratime,
         v.period_ns IS NULL AND v.ref_period_ns IS NOT NULL AS reference, v.weight, v.cap, v.hard_affinity, v.cpupool,
         v.cpu_time_before_s, v.cpu_time_after_s
@@ -565,8 +566,8 @@ CREATE VIEW policy_metrics AS
 CREATE VIEW policy_stats AS
     -- Policies side by side. Ratios are of judged periods and jobs; rates are per second of run, all VCPUs together, and
     -- leave out runs under core scheduling, where migrations are undefined. Overheads are those of view policy_metrics.
-    SELECT r.policy, r.runs, r.duration_ns, v.periods, v.period_misses,
-        CAST(v.period_misses AS REAL) / nullif(v.periods, 0) AS period_miss_ratio,
+    SELECT r.policy, r.runs, r.duration_ns, v.periods, v.periods_judged, v.period_misses,
+        CAST(v.period_misses AS REAL) / nullif(v.periods_judged, 0) AS period_miss_ratio,
         j.jobs, j.job_misses, CAST(j.job_misses AS REAL) / nullif(j.jobs, 0) AS job_miss_ratio,
         v.migrations, v.migrations * 1e9 / nullif(r.plain_ns, 0) AS migrations_per_s,
         v.preemptions, v.preemptions * 1e9 / nullif(r.plain_ns, 0) AS preemptions_per_s,
@@ -578,7 +579,7 @@ CREATE VIEW policy_stats AS
             sum(CASE WHEN core_scheduling THEN 0 ELSE duration_ns END) AS plain_ns
           FROM run GROUP BY 1) r
         LEFT JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, sum(v.periods) AS periods,
-                sum(v.period_misses) AS period_misses,
+                sum(v.periods_judged) AS periods_judged, sum(v.period_misses) AS period_misses,
                 sum(CASE WHEN r.core_scheduling THEN 0 ELSE v.migrations END) AS migrations,
                 sum(CASE WHEN r.core_scheduling THEN 0 ELSE v.preemptions END) AS preemptions
             FROM run r JOIN vcpu v ON v.run = r.id AND v.domid <> 32767 GROUP BY 1) v ON v.policy = r.policy

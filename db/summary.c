@@ -214,6 +214,7 @@ static void put_totals(struct xt_bind *b, const struct xt_vcpu_stats *v)
     put_int(b, (int64_t)v->migrations);
     put_int(b, (int64_t)v->replenishments);
     put_int(b, (int64_t)v->periods);
+    put_int(b, (int64_t)v->periods_judged);
     put_int(b, (int64_t)v->period_misses);
     put_int(b, (int64_t)v->no_burn);
     put_int(b, (int64_t)v->inconsistencies);
@@ -247,7 +248,7 @@ static bool store_vcpus(struct xt_store *s, const struct xt_stats *stats, GError
     bool ok = true;
 
     if (!prepare(s, &b, "INSERT INTO vcpu VALUES "
-                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error)) {
+                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error)) {
         g_hash_table_unref(seen);
         return false;
     }

@@ -1,5 +1,6 @@
 /* Scheduling decisions of each pCPU: when they begin and end, what they say of who leaves and who comes. */
 #include "parse/machine.h"
+#include "parse/server.h"
 
 /* With no schedule record the first of its other records begins a decision, unless that record may merely be the first
  * that was not lost, or not cut off by the start of the trace. */
@@ -133,6 +134,7 @@ static bool burnt(struct machine *m, struct pstate *p, const int64_t *slots, GEr
     d->budget_ns = slots[XT_SLOT_BUDGET];
     d->raised = v->level >= 0 && slots[XT_SLOT_LEVEL] > v->level;
     v->level = slots[XT_SLOT_LEVEL];
+    servers_level(m, v, v->level);
     return true;
 }
 

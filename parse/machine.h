@@ -1,5 +1,5 @@
 /* The state of a host while its trace is replayed; private to parse/. timeline.c keeps each VCPU's
- * runstates in it, decision.c each pCPU's scheduling decisions. */
+ * runstates in it, decision.c each pCPU's scheduling decisions, server.c each server's periods. */
 #pragma once
 
 #include "parse/clock.h"
@@ -34,6 +34,7 @@ struct vstate {
     enum xt_latency waiting_for; /* what it became eligible by, XT_LATENCY_NONE if nothing is measured */
     int64_t eligible_since;      /* -1: depleted, not yet eligible */
     int64_t level;               /* RTDS priority level as last stated, -1 unknown */
+    struct server *server;       /* NULL: it is none */
 
 };
 
@@ -85,6 +86,7 @@ struct machine {
     GPtrArray *known;      /* VCPUs whose state is known at present */
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */
+    struct servers *servers;
 };
 
 #define XT_EMIT(machine_, function_, value_, error_) \

@@ -5,6 +5,7 @@
 #include "parse/error.h"
 #include "parse/format.h"
 #include "parse/machine.h"
+#include "parse/server.h"
 
 #define CANCEL_EVERY 4096 /* records between two looks at *cancel */
 
@@ -27,6 +28,7 @@ struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GE
         v->level = -1;
         g_ptr_array_add(m->vcpus, v);
         g_hash_table_insert(m->by_id, GSIZE_TO_POINTER((gsize)key + 1), v);
+        servers_vcpu(m, v);
         if (!XT_EMIT(m, vcpu, &v->id, error))
             return NULL;
     }
@@ -39,6 +41,7 @@ static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
     p->in_gap = true;
     p->gap_ts = m->now;
     m->open_gaps++;
+    servers_gap(m, p);
     return decision_gap(m, p, error) && timeline_gap(m, p, error);
 }
 
@@ -76,7 +79,8 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
         .deadline_now_ns = slots[XT_SLOT_DEADLINE],
         .budget_ns = slots[XT_SLOT_BUDGET],
     };
-    return XT_EMIT(m, replenish, &out, error);
+    return XT_EMIT(m, replenish, &out, error) &&
+           servers_replenished(m, v, out.deadline_now_ns, out.budget_ns, error);
 }
 
 static bool overhead(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
@@ -111,6 +115,8 @@ static bool replay(struct machine *m, const struct xt_record *record, GError **e
     if (!layout || layout->kind == XT_EV_OTHER || layout->kind == XT_EV_WRAP)
         return true;
     m->now = MAX(m->now, xt_clock_ts(&m->clock, record->tsc));
+    if (!servers_advance(m, m->now, error))
+        return false;
     switch (layout->kind) {
     case XT_EV_RUNSTATE:
         return runstate(m, p, record, error);
@@ -154,6 +160,8 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
         return false;
     }
     m->now = m->run.duration_ns;
+    if (!servers_advance(m, m->now, error) || !servers_end(m, error))
+        return false;
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         if (!decision_end(m, &m->pcpus[i], error))
             return false;
@@ -162,6 +170,7 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
 
 static void machine_clear(struct machine *m)
 {
+    servers_free(m);
     g_clear_pointer(&m->by_id, g_hash_table_unref);
     g_clear_pointer(&m->vcpus, g_ptr_array_unref);
     g_clear_pointer(&m->known, g_ptr_array_unref);
@@ -195,7 +204,8 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         m.pcpus[i].yielded = m.pcpus[i].blocking = XT_NOBODY;
         m.pcpus[i].slice_end = m.pcpus[i].gap_end = -1;
     }
-    bool ok = XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);
+    m.servers = servers_new(&m, error);
+    bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);
     for (unsigned i = 0; ok && i < n_sinks; i++)
         if (sinks[i]->end)
             ok = sinks[i]->end(sinks[i]->self, error);

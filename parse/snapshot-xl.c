@@ -322,7 +322,7 @@ static void set_pool_pcpus(struct lines *lines, struct xt_host_cpupool *pool, ch
     if (pool->pcpus->len > 0)
         return; /* the first list counts: it was taken before the recording */
     if (!list[0] || (xt_pcpu_set_parse(&set, list) && g_ascii_isdigit(list[0]))) {
-        for (int32_t pcpu = 0; list[0] && pcpu < XT_MAX_PCPUS; pcpu++)
+        for (int32_t pcpu = 0; list[0] && pcpu < (int32_t)XT_MAX_PCPUS; pcpu++)
             if (xt_pcpu_set_has(&set, pcpu))
                 g_array_append_val(pool->pcpus, pcpu);
     } else {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "parse/format.h"
 #include "parse/recording.h"
 
 #define XT_SNAPSHOT_MAX_TEXT (16u << 20) /* bytes; a text file beyond this is refused */
@@ -45,7 +46,6 @@ void xt_snapshot_json(struct xt_recording *recording, const char *text, size_t l
 void xt_snapshot_derive_policy(struct xt_recording *recording);
 
 /* A set of pCPU numbers below XT_MAX_PCPUS, from "0,2-4". */
-#define XT_MAX_PCPUS 16384 /* Xen's own limit on NR_CPUS */
 struct xt_pcpu_set {
     uint64_t words[XT_MAX_PCPUS / 64];
 };
@@ -53,5 +53,5 @@ struct xt_pcpu_set {
 bool xt_pcpu_set_parse(struct xt_pcpu_set *set, const char *text);
 static inline bool xt_pcpu_set_has(const struct xt_pcpu_set *set, int32_t pcpu)
 {
-    return pcpu >= 0 && pcpu < XT_MAX_PCPUS && (set->words[pcpu / 64] >> (pcpu % 64) & 1);
+    return pcpu >= 0 && (uint32_t)pcpu < XT_MAX_PCPUS && (set->words[pcpu / 64] >> (pcpu % 64) & 1);
 }

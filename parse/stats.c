@@ -168,7 +168,8 @@ static bool on_period(void *self, const struct xt_period *p, GError **error)
 {
     struct xt_vcpu_stats *v = stats_of(self, p->vcpu);
 
-    v->periods += p->judged;
+    v->periods++;
+    v->periods_judged += p->judged;
     v->period_misses += p->missed;
     return true;
 }

@@ -19,7 +19,9 @@ struct xt_vcpu_stats {
     uint64_t no_burn;              /* preemptions assumed without a burn record (RTDS) */
     uint64_t inconsistencies;      /* records whose old state contradicts the one before */
     uint64_t replenishments;
-    uint64_t periods, period_misses; /* judged server periods, and those missed */
+    uint64_t periods;        /* server periods: distinct deadlines */
+    uint64_t periods_judged; /* those whose deadline lies in the run and that no unknown time touches */
+    uint64_t period_misses;  /* judged and missed */
 };
 
 /* Overheads: pCPU time spent by the hypervisor. Latencies: time that a VCPU waited. Never mixed in one figure. */

@@ -152,7 +152,7 @@ static bool see_rtds(struct reader *r, const struct xt_record *record, const str
             .deadline = (uint64_t)slots[XT_SLOT_DEADLINE],
             .budget = (uint64_t)slots[XT_SLOT_BUDGET],
             .domid_vcpu = w[0],
-            .slot = (uint32_t)r->current->out.pcpu, /* the number for now; slots are known at the end */
+            .pcpu = (uint32_t)r->current->out.pcpu,
         };
         return xt_spill_append(r->survey->replenishments, &sample, 1, error);
     }

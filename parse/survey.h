@@ -37,8 +37,8 @@ struct xt_pcpu_survey {
 /* One replenishment, kept for learning servers and the system-time line. */
 struct xt_replenish_sample {
     uint64_t tsc, deadline, budget;
-    uint32_t domid_vcpu; /* domain << 16 | vcpu */
-    uint32_t slot;
+    uint32_t domid_vcpu; /* packed as in the record */
+    uint32_t pcpu;
 };
 
 struct xt_survey {

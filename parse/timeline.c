@@ -4,6 +4,7 @@
  * runs elsewhere. Behind it a state is known again from the next change record of that VCPU, whose old state reaches
  * back to the end of the last window that matters. */
 #include "parse/machine.h"
+#include "parse/server.h"
 
 static void known_add(struct machine *m, struct vstate *v)
 {
@@ -79,6 +80,7 @@ static bool emit_dispatch(struct machine *m, struct vstate *v, int64_t end_ts, G
 /* The present piece of v ends at end_ts. */
 static bool finish_piece(struct machine *m, struct vstate *v, int64_t end_ts, GError **error)
 {
+    servers_piece(m, v, v->state, v->since, end_ts);
     if (v->state == XT_RUNNING)
         return emit_dispatch(m, v, end_ts, error);
     struct piece piece = { true, v->state, v->reason, v->since, end_ts, v->open_start };
@@ -175,6 +177,8 @@ static enum xt_reason reason_of(struct machine *m, struct pstate *p, const struc
 static void start_waiting(struct machine *m, struct vstate *v, enum xt_state old_state, enum xt_state new_state,
                           enum xt_reason reason)
 {
+    if (new_state == XT_RUNNABLE && old_state != XT_RUNNING)
+        servers_ready(m, v);
     if (new_state == XT_RUNNABLE && old_state == XT_BLOCKED) {
         v->waiting_for = XT_LATENCY_WAKE;
         v->eligible_since = m->now;
@@ -209,6 +213,7 @@ static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate
     }
     v->waiting_for = XT_LATENCY_NONE;
     ran_on(m, v, p->info->pcpu);
+    servers_dispatched(m, p, v);
 }
 
 static bool cut(struct machine *m, struct vstate *v, GError **error)
@@ -244,7 +249,7 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum
     change.reason = reason_of(m, p, v, old_state, new_state, &change.no_burn, &budget_ns);
     if (!v->seen || v->state == XT_UNKNOWN) {
         v->seen = true;
-        if (!recover(m, p, v, old_state, error))
+        if (!recover(m, p, v, old_state, error) || !servers_known(m, v, error))
             return false;
     } else {
         change.inconsistent = v->state != old_state;

@@ -132,6 +132,41 @@ static void migrate_finish(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcp
     sy_engine_wake(sim, on, v);
 }
 
+void sy_engine_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
+{
+    struct sy_lock *lock = lock_of_pcpu(&sim->pcpu[v->cpu]);
+
+    sy_lock(on, lock);
+    v->pool->policy->insert(sim, on, v);
+    sy_unlock(on, lock);
+}
+
+void sy_engine_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
+{
+    struct sy_lock *lock = lock_of_pcpu(&sim->pcpu[v->cpu]);
+
+    sy_lock(on, lock);
+    v->pool->policy->remove(sim, on, v);
+    v->exists = false;
+    sy_unlock(on, lock);
+}
+
+void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, struct sy_mask affinity)
+{
+    struct sy_lock *lock = lock_of_pcpu(&sim->pcpu[v->cpu]);
+
+    sy_lock(on, lock);
+    v->affinity = affinity;
+    if (!sy_mask_test(&affinity, v->cpu)) {
+        v->migrating = true;
+        if (v->state == SY_RUNNABLE)
+            set_state(on, v, SY_OFFLINE);
+        v->pool->policy->sleep(sim, on, v);
+    }
+    sy_unlock(on, lock);
+    migrate_finish(sim, on, v);
+}
+
 static void context_saved(struct sy_sim *sim, struct sy_pcpu *c, struct sy_vcpu *prev)
 {
     prev->is_running = false;

@@ -72,6 +72,8 @@ static void vcpu_list(struct sy_sim *sim, GString *s)
     g_string_append(s, "Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)\n");
     for (unsigned i = 0; i < sim->vcpus; i++) {
         const struct sy_vcpu *v = sim->vcpu[i];
+        if (!v->exists)
+            continue;
         g_autofree char *cpus = list_cpus(&v->affinity, sim->pcpus, true);
         const char *state = v->state == SY_RUNNING ? "r--" : v->state == SY_BLOCKED ? "-b-" : "---";
         g_string_append_printf(s, "%-32s %5u %5u %4u   %3s %9.1f  %s / all\n", v->dom->name, v->domid, v->id, v->cpu, state,
@@ -175,4 +177,13 @@ bool sy_host_write(struct sy_sim *sim, const char *dir, GError **error)
             return false;
     }
     return true;
+}
+
+bool sy_host_write_after(struct sy_sim *sim, const char *dir, GError **error)
+{
+    g_autofree char *host = g_build_filename(dir, "host", NULL);
+    g_autoptr(GString) s = g_string_new(NULL);
+
+    vcpu_list(sim, s);
+    return save(host, "xl-vcpu-list-after.txt", s, error);
 }

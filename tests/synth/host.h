@@ -5,5 +5,7 @@
 #include "synth.h"
 
 bool sy_host_write(struct sy_sim *sim, const char *dir, GError **error);
+/* Asked again when tracing is over. */
+bool sy_host_write_after(struct sy_sim *sim, const char *dir, GError **error);
 
 #endif

@@ -50,15 +50,16 @@ struct window {
 };
 
 struct sy_ledger {
-    FILE *intervals, *periods, *faults; /* owned, may be NULL */
+    FILE *intervals, *periods, *faults, *acts; /* owned, may be NULL */
     GArray *windows;                    /* of struct window, owned */
     int *open;                          /* per pCPU: index of its open window, -1 */
     struct sy_ledger_vcpu *idle;        /* per pCPU, owned */
     uint64_t fault_rows;
     int64_t end_ts;
-    uint64_t natural_late;
     int64_t base_skew;
 };
+
+#define ROW_HEADER "kind,from_ts,to_ts,pcpu,domid,vcpu,other_domid,other_vcpu,amount,unit,deadline_sys,note"
 
 static const char *const state_name[] = {"running", "runnable", "blocked", "offline", "unknown"};
 
@@ -106,10 +107,9 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
         vcpu_ledger_init(&l->idle[i]);
         sim->pcpu[i].idle->led = &l->idle[i];
     }
-    l->faults = create(dir, "ledger-faults.csv",
-                       "kind,from_ts,to_ts,pcpu,domid,vcpu,other_domid,other_vcpu,amount,unit,deadline_sys,note",
-                       error);
-    if (!l->faults)
+    l->faults = create(dir, "ledger-faults.csv", ROW_HEADER, error);
+    l->acts = l->faults ? create(dir, "ledger-acts.csv", ROW_HEADER, error) : NULL;
+    if (!l->acts)
         return NULL;
     if (sim->opt->no_intervals)
         return l;
@@ -138,7 +138,7 @@ void sy_ledger_free(struct sy_sim *sim)
         g_array_free(sim->vcpu[i]->led->marks, TRUE);
         g_clear_pointer(&sim->vcpu[i]->led, g_free);
     }
-    FILE *const f[] = {l->intervals, l->periods, l->faults};
+    FILE *const f[] = {l->intervals, l->periods, l->faults, l->acts};
     for (unsigned i = 0; i < G_N_ELEMENTS(f); i++)
         if (f[i])
             fclose(f[i]);
@@ -440,11 +440,8 @@ void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, ui
         .pcpu = w->pcpu, .amount = count, .unit = "records"});
 }
 
-void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *r)
+static void write_row(struct sy_sim *sim, FILE *f, const struct sy_fault_row *r)
 {
-    FILE *f = sim->ledger->faults;
-
-    sim->ledger->fault_rows++;
     fprintf(f, "%s,%" PRId64 ",%" PRId64 ",", r->kind, ts_of(sim, r->from), ts_of(sim, r->to));
     if (r->pcpu >= 0)
         fprintf(f, "%d", r->pcpu);
@@ -462,7 +459,18 @@ void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *r)
     fprintf(f, ",%s\n", r->note ? r->note : "");
 }
 
-static void start_vcpu(struct sy_sim *sim, struct sy_vcpu *v)
+void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *row)
+{
+    sim->ledger->fault_rows++;
+    write_row(sim, sim->ledger->faults, row);
+}
+
+void sy_ledger_act(struct sy_sim *sim, const struct sy_fault_row *row)
+{
+    write_row(sim, sim->ledger->acts, row);
+}
+
+void sy_ledger_vcpu_start(struct sy_sim *sim, struct sy_vcpu *v)
 {
     struct sy_ledger_vcpu *l = v->led;
 
@@ -479,9 +487,9 @@ void sy_ledger_start(struct sy_sim *sim)
 {
     sim->ledger->end_ts = INT64_MAX;
     for (unsigned i = 0; i < sim->vcpus; i++)
-        start_vcpu(sim, sim->vcpu[i]);
+        sy_ledger_vcpu_start(sim, sim->vcpu[i]);
     for (unsigned i = 0; i < sim->pcpus; i++)
-        start_vcpu(sim, sim->pcpu[i].idle);
+        sy_ledger_vcpu_start(sim, sim->pcpu[i].idle);
 }
 
 static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)

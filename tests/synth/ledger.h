@@ -11,6 +11,8 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
 void sy_ledger_free(struct sy_sim *sim);
 
 void sy_ledger_vcpu_new(struct sy_vcpu *v);
+/* A VCPU that comes up while tracing. */
+void sy_ledger_vcpu_start(struct sy_sim *sim, struct sy_vcpu *v);
 /* Tracing begins. */
 void sy_ledger_start(struct sy_sim *sim);
 /* Tracing has ended and every ring is drained: closes all, writes ledger.json. */
@@ -36,5 +38,7 @@ struct sy_fault_row {
     int64_t deadline_ns; /* system time, 0 = none */
 };
 void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *row);
+/* Likewise of ledger-acts.csv: what an administrator did. */
+void sy_ledger_act(struct sy_sim *sim, const struct sy_fault_row *row);
 
 #endif

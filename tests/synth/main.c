@@ -7,6 +7,7 @@
 #include "faults.h"
 #include "host.h"
 #include "ledger.h"
+#include "lifecycle.h"
 #include "options.h"
 #include "records.h"
 #include "system.h"
@@ -32,6 +33,7 @@ static void start_tracing(struct sy_sim *sim, void *arg, uint64_t at)
     sy_ledger_start(sim);
     sy_writer_start(sim);
     sy_faults_start(sim);
+    sy_lifecycle_start(sim);
 }
 
 static void stop_tracing(struct sy_sim *sim, void *arg, uint64_t at)
@@ -76,7 +78,7 @@ static bool run(struct sy_sim *sim, const struct sy_options *o, GError **error)
     }
     init(sim, o);
     if (!sy_system_new(sim, error) || !sy_faults_new(sim, o->faults, o->lost, error) ||
-        !sy_ledger_new(sim, o->out, error))
+        !sy_ledger_new(sim, o->out, error) || !sy_host_write(sim, o->out, error))
         return false;
     sim->writer = sy_writer_new(sim, trace, error);
     if (!sim->writer)
@@ -89,7 +91,8 @@ static bool run(struct sy_sim *sim, const struct sy_options *o, GError **error)
     while (!sim->stop && sy_timer_run_next(sim))
         ;
     sy_faults_finish(sim);
-    return sy_writer_finish(sim, error) && sy_ledger_finish(sim, o->out, error) && sy_host_write(sim, o->out, error);
+    return sy_writer_finish(sim, error) && sy_ledger_finish(sim, o->out, error) &&
+           sy_host_write_after(sim, o->out, error);
 }
 
 int main(int argc, char **argv)
@@ -105,6 +108,7 @@ int main(int argc, char **argv)
         sy_writer_free(sim.writer);
         sy_ledger_free(&sim);
         sy_faults_free(&sim);
+        sy_lifecycle_free(&sim);
         sy_system_free(&sim);
     }
     if (error)

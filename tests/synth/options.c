@@ -7,7 +7,7 @@
 #include "synth.h"
 
 struct raw {
-    int pcpus, vcpus, per_domain, ring_pages, dom0_vcpus, pools, lost;
+    int pcpus, vcpus, per_domain, ring_pages, dom0_vcpus, pools, lost, lifecycle, adjust, repin;
     char *bytes, *start_tsc;
     gint64 seed, hz, now_ns, tolerance_us;
     gboolean no_intervals;
@@ -77,7 +77,9 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
            in_range("--period-min-ms", o->period_min_ms, 0.1, 10000, error) &&
            in_range("--period-max-ms", o->period_max_ms, o->period_min_ms, 10000, error) &&
            in_range("--record-cost-ns", o->record_cost_ns, 1, 100000, error) &&
-           in_range("--tsc-hz", (double)r->hz, 1e6, 1e10, error) && in_range("--lost", r->lost, 0, 100000, error);
+           in_range("--tsc-hz", (double)r->hz, 1e6, 1e10, error) && in_range("--lost", r->lost, 0, 100000, error) &&
+           in_range("--lifecycle", r->lifecycle, 0, 1000, error) && in_range("--adjust", r->adjust, 0, 100000, error) &&
+           in_range("--repin", r->repin, 0, 100000, error);
 }
 
 bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **error)
@@ -85,7 +87,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     *o = (struct sy_options){.util = 0.7, .load = 0.9, .poll_ms = 100, .yields = 2, .record_cost_ns = 100,
                              .sporadic = 0.3, .period_min_ms = 5, .period_max_ms = 100};
     struct raw r = {.pcpus = 4, .vcpus = 12, .per_domain = 2, .ring_pages = 32, .dom0_vcpus = 1, .pools = 1, .seed = 1,
-                    .hz = 2893437123, .now_ns = 32000000000000, .tolerance_us = 50};
+                    .hz = 2893437123, .now_ns = 32104326432101, .tolerance_us = 50};
     const GOptionEntry entries[] = {
         {"policy", 0, 0, G_OPTION_ARG_STRING, &o->policy, "gedf, pedf, dm, credit, credit2 or null", "P"},
         {"server", 0, 0, G_OPTION_ARG_STRING, &o->server, "deferrable, periodic, polling or sporadic", "S"},
@@ -116,6 +118,9 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
         {"poll-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->poll_ms, "xentrace's polling interval", "MS"},
         {"ring-pages", 0, 0, G_OPTION_ARG_INT, &r.ring_pages, "trace ring per pCPU in 4 KiB pages", "N"},
         {"lost", 0, 0, G_OPTION_ARG_INT, &r.lost, "gaps with lost records", "N"},
+        {"lifecycle", 0, 0, G_OPTION_ARG_INT, &r.lifecycle, "domains paused, destroyed or created meanwhile", "N"},
+        {"adjust", 0, 0, G_OPTION_ARG_INT, &r.adjust, "reservations changed meanwhile (RTDS)", "N"},
+        {"repin", 0, 0, G_OPTION_ARG_INT, &r.repin, "VCPUs bound to other pCPUs meanwhile", "N"},
         {"fault", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->faults,
          "lost, dropped-replenish, inversion, overrun, tsc-skew or unpinned", "KIND[:COUNT[:US]]"},
         {"miss-tolerance-us", 0, 0, G_OPTION_ARG_INT64, &r.tolerance_us, "tolerance of a period miss", "US"},
@@ -145,6 +150,9 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     o->dom0_vcpus = (unsigned)r.dom0_vcpus;
     o->pools = (unsigned)r.pools;
     o->lost = (unsigned)r.lost;
+    o->lifecycle = (unsigned)r.lifecycle;
+    o->adjust = (unsigned)r.adjust;
+    o->repin = (unsigned)r.repin;
     o->seed = (uint64_t)r.seed;
     o->tsc_hz = (uint64_t)r.hz;
     o->now_ns = r.now_ns;

@@ -8,7 +8,7 @@
 
 struct sy_options {
     char *policy, *server, *xen, *out; /* owned */
-    unsigned pcpus, vcpus, vcpus_per_domain, ring_pages, dom0_vcpus, pools, lost;
+    unsigned pcpus, vcpus, vcpus_per_domain, ring_pages, dom0_vcpus, pools, lost, lifecycle, adjust, repin;
     double util, load, seconds, poll_ms, hogs, yields, sporadic, extratime, record_cost_ns;
     double period_min_ms, period_max_ms;
     uint64_t bytes, seed, tsc_hz, start_tsc;

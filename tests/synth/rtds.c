@@ -25,8 +25,6 @@ struct sy_rtds {
     bool held; /* a fault: its replenishment is forgotten until held_timer */
     struct sy_timer held_timer;
     int64_t blocked_at; /* system time, servers that lose budget while idle */
-    /* sporadic: what was consumed since `active_from`, and what comes back when */
-    int64_t active_from, consumed;
 };
 
 struct rtds_pool {
@@ -253,7 +251,6 @@ static void burn(struct sy_sim *sim, struct sy_pcpu *on, struct sy_rtds *s, int6
     }
     s->cur_budget -= delta;
     s->last_start = now;
-    s->consumed += delta;
     if (s->cur_budget <= 0) {
         if (s->v->extratime) {
             s->level++;
@@ -335,6 +332,9 @@ static void rtds_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
         return;
     int64_t now = sy_now(sim, on->clk);
     bool due = now >= s->deadline && !s->held;
+    /* A sporadic server's period begins with its activation, all others' on a grid. */
+    if (due && v->server == SY_SPORADIC)
+        s->deadline = now;
     if (due)
         update_deadline(on, s, now);
     else

@@ -31,14 +31,16 @@ def draw(r, seed):
     if policy in ("credit", "credit2") and r.random() < 0.5:
         o["weights"], o["caps"] = "256,512,128", r.choice(["0", "0,50,0", "30"])
     if policy in ("gedf", "pedf", "dm"):
-        o["server"] = r.choice(["deferrable"] * 3 + ["periodic", "polling"])
+        o["server"] = r.choice(["deferrable"] * 3 + ["periodic", "polling", "sporadic"])
     args = [f"--{k}={v}" for k, v in o.items()]
     if policy in ("gedf", "pedf", "dm"):
         for kind in ("dropped-replenish", "inversion", "overrun", "unpinned"):
             if r.random() < 0.2:
                 args.append(f"--fault={kind}:2")
+    if r.random() < 0.2:
+        args.append("--repin=4")
     if policy != "null" and r.random() < 0.3:
-        pass
+        args.append("--lifecycle=3")
     return args
 
 

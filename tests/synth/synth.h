@@ -111,7 +111,7 @@ struct sy_domain {
     struct sy_pool *pool;
     struct sy_vcpu **vcpu;
     void *priv; /* owned by the policy */
-    bool created_late, destroyed;
+    bool destroyed, busy; /* busy: paused, or not up yet */
 };
 
 struct sy_vcpu {
@@ -143,6 +143,7 @@ struct sy_options; /* options.h */
 struct sy_ledger;
 struct sy_writer;
 struct sy_faults;
+struct sy_lifecycle;
 
 struct sy_sim {
     const struct sy_options *opt;
@@ -165,7 +166,8 @@ struct sy_sim {
     struct sy_writer *writer;
     struct sy_ledger *ledger;
     struct sy_faults *faults;
-    struct sy_timer poll, start, end, fault_timer, life;
+    struct sy_lifecycle *life;
+    struct sy_timer poll, start, end, fault_timer;
 };
 
 /* time.c */
@@ -183,6 +185,9 @@ void sy_engine_block(struct sy_sim *sim, struct sy_pcpu *c);
 void sy_engine_yield(struct sy_sim *sim, struct sy_pcpu *c);
 void sy_engine_pause(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
 void sy_engine_unpause(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
+void sy_engine_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
+void sy_engine_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
+void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, struct sy_mask affinity);
 void sy_raise_softirq(struct sy_sim *sim, struct sy_pcpu *from, unsigned target);
 void sy_interrupt(struct sy_pcpu *c, uint64_t at);
 void sy_spend(struct sy_pcpu *c, double mean_us);

@@ -166,7 +166,7 @@ def main(folder):
             t[state[key]] += end - since[key]
             for i, what in enumerate(("running", "runnable", "blocked", "offline")):
                 ns = t[i] * 1e9 / run["hz"]
-                if abs(ns - v[what + "_ns"]) > 1 + 2 * c["dispatches"] + 2 * c["wakeups"]:
+                if abs(ns - v[what + "_ns"]) > 2 + 2 * c["dispatches"] + 2 * c["wakeups"]:
                     complain(f"{key}: {what} {ns:.0f} ns, ledger says {v[what + '_ns']}")
     for w in wrong[:40]:
         print(f"{folder}: {w}")

@@ -270,6 +270,51 @@ static void make_pools(struct sy_sim *sim, const struct sy_policy *policy)
     }
 }
 
+void sy_system_redraw(struct sy_sim *sim, struct sy_vcpu *v, double util)
+{
+    reserve(v, draw_period(sim), util);
+}
+
+struct sy_mask sy_system_draw_affinity(struct sy_sim *sim, const struct sy_pool *pool)
+{
+    struct sy_mask m = {0};
+
+    /* Some, at least one. */
+    while (sy_mask_empty(&m))
+        for (unsigned i = sy_mask_from(&pool->cpus, 0); i != SY_NO_PCPU; i = sy_mask_from(&pool->cpus, i + 1))
+            if (chance(sim, 0.4))
+                sy_mask_set(&m, i);
+    return m;
+}
+
+struct sy_domain *sy_system_add(struct sy_sim *sim)
+{
+    unsigned n = 1 + sy_rng_below(&sim->rng, sim->opt->vcpus_per_domain);
+
+    if (sim->vcpus + n > SY_MAX_VCPUS || sim->domains >= SY_MAX_VCPUS)
+        return NULL;
+    struct sy_domain *d = domain_new(sim, n, &sim->pool[sim->domains % sim->pools]);
+    for (unsigned i = 0; i < n; i++) {
+        struct sy_vcpu *v = d->vcpu[i];
+        reserve(v, draw_period(sim), 0.05 + 0.2 * sy_rng_unit(&sim->rng));
+        v->extratime = chance(sim, sim->opt->extratime);
+        v->server = server_by_name(sim->opt->server);
+        if (g_str_equal(sim->opt->policy, "pedf")) {
+            v->cpu = sy_rng_below(&sim->rng, sim->pcpus);
+            while (!sy_mask_test(&d->pool->cpus, v->cpu))
+                v->cpu = (v->cpu + 1) % sim->pcpus;
+            v->affinity = (struct sy_mask){0};
+            sy_mask_set(&v->affinity, v->cpu);
+        }
+        draw_guest(sim, v);
+        sy_guest_init(sim, v);
+        v->blocked = false;
+        v->state = SY_OFFLINE;
+        v->paused = 1;
+    }
+    return d;
+}
+
 bool sy_system_new(struct sy_sim *sim, GError **error)
 {
     const struct sy_options *o = sim->opt;

@@ -1,0 +1,28 @@
+/* What the replenishments of a whole trace tell before it is replayed: each server's period and budget, and how Xen's
+ * system time (in which deadlines are written) lies over the TSC. */
+#pragma once
+
+#include "parse/clock.h"
+
+/* From from_deadline on, a VCPU was this server. */
+struct xt_reservation {
+    int64_t from_deadline; /* system time */
+    int64_t period_ns;     /* 0: cannot be told */
+    int64_t budget_ns;
+    bool uncertain;        /* neither the snapshot nor a recurring distance of deadlines says so */
+};
+
+struct xt_learned {
+    GHashTable *servers; /* domain << 16 | vcpu, + 1 -> GArray of struct xt_reservation, ascending */
+    bool have_offset;    /* system time could be mapped: run.now_offset_ns */
+};
+
+/* Reads survey->replenishments; fills in run's now_* and those of its pCPUs. */
+bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_survey *survey,
+              const struct xt_clock *clock, const struct xt_recording *recording, GError **error);
+void xt_learned_clear(struct xt_learned *learned);
+
+/* The server that a VCPU was when it got this deadline; NULL if it has no replenishments. */
+const struct xt_reservation *xt_learned_find(const struct xt_learned *learned, uint32_t domid_vcpu, int64_t deadline);
+/* Its longest period; -1 if it has no replenishments. */
+int64_t xt_learned_longest(const struct xt_learned *learned, uint32_t domid_vcpu);
