@@ -468,8 +468,7 @@ static bool hash_file(GChecksum *total, const char *path, const char *name, bool
         int fd = is_trace ? g_open(path, O_RDONLY | O_CLOEXEC, 0) : open_regular(path, &size);
         ok = fd >= 0 && hash_fd(sum, fd, path, error);
         if (fd < 0)
-            g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path,
-                        errno == EINVAL ? "neither a file nor a folder" : g_strerror(errno));
+            g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, g_strerror(errno));
         else
             close(fd);
     }
@@ -493,14 +492,13 @@ static bool collect(const struct xt_recording *r, const char *folder, int depth,
         char *name = g_build_filename(folder, names->pdata[i], NULL);
         char *path = g_build_filename(r->path, name, NULL);
         struct stat st;
-        bool is_dir = lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+        mode_t mode = lstat(path, &st) == 0 ? st.st_mode : 0;
         g_free(path);
-        if (!is_dir)
-            g_ptr_array_add(files, name);
-        else if ((ok = depth < MAX_DEPTH))
+        if (S_ISREG(mode) || S_ISLNK(mode)) /* pipes and devices have no content */
+            g_ptr_array_add(files, g_strdup(name));
+        else if (S_ISDIR(mode) && (ok = depth < MAX_DEPTH))
             ok = collect(r, name, depth + 1, files, error);
-        if (is_dir)
-            g_free(name);
+        g_free(name);
         if ((!ok || files->len > MAX_ENTRIES) && error && !*error) {
             ok = false;
             g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: no recording has folders that deep or %d files", r->path,

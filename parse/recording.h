@@ -69,7 +69,8 @@ const char *xt_recording_domain_name(const struct xt_recording *recording, uint1
  * as lower-case hex; equal for equal recordings wherever they lie. For standard input or a pipe NULL without error.
  * Exactly: the digest of "HEX  NAME\0" for each file (HEX its own SHA-256, as `sha256sum -z` prints), in byte order of
  * NAME, which is the path inside the recording; the trace counts as "trace". A symbolic link counts as a file that
- * holds its target's name and is never followed. Safe to call from another thread. XT_ERROR_INPUT, XT_ERROR_SYSTEM. */
+ * holds its target's name and is never followed; pipes and devices do not count. Safe to call from another thread.
+ * XT_ERROR_INPUT, XT_ERROR_SYSTEM. */
 char *xt_recording_hash(const struct xt_recording *recording, GError **error);
 
 /* Parses "d1v0=10ms/4ms" (Pi/Theta; units ns, us, ms, s; "d1=…" for all VCPUs of a domain, "NAME=…" by domain name) and
