@@ -1,87 +1,6 @@
-#include "parse/server.h"
+#include "parse/server-private.h"
 
 #include <string.h>
-
-#include "parse/snapshot.h"
-
-#define READY_TIMES 16
-/* Xen's own lower bound; shorter reservations from outside are refused. */
-#define MIN_REFERENCE_NS 10000
-#define MAX_DEADLINE_NS (INT64_MAX / 4) /* beyond this a deadline is damage, and sums would overflow */
-
-/* A finished piece of a VCPU's time. */
-struct span {
-    int64_t ts, end_ts;
-    uint8_t state; /* enum xt_state */
-    bool extra;    /* ran at a lower priority level */
-};
-
-/* Who held a pCPU from ts until the next occupancy begins. */
-struct occupancy {
-    int64_t ts;
-    struct vstate *v; /* NULL: unknown */
-    int64_t deadline; /* ts; INT64_MIN unknown */
-    bool extra;       /* at a lower priority level */
-};
-
-/* A queue in an array whose front moves; elements before it are dropped in bulk. */
-struct deque {
-    GArray *items;
-    guint front;
-};
-
-struct period {
-    struct vstate *v;
-    int64_t release, deadline; /* ts */
-    int64_t period_ns, budget_ns;
-    bool reference;
-};
-
-struct server {
-    struct deque spans;   /* of struct span */
-    int64_t longest;      /* period so far: how far back spans are needed */
-    int64_t ready[READY_TIMES]; /* the last times that it became ready (blocked or offline -> runnable), a ring */
-    unsigned n_ready;
-    GArray *deferred;     /* of struct period: its state at their deadlines is not known yet */
-    int64_t split_ts;     /* of the present piece, what lies before is in spans already */
-    bool extra;           /* priority level above 0 */
-    int64_t deadline;     /* ts of the present one, INT64_MIN unknown */
-    bool have_deadline_now;
-    int64_t last_deadline_now;
-    bool reference;       /* judged by a reservation from outside: periods follow each other from ts 0 */
-    int64_t period_ns, budget_ns; /* of that */
-    bool affinity_known;
-    struct xt_pcpu_set *usable; /* hard affinity within its pool, else where it ran so far */
-};
-
-struct servers {
-    struct xt_learned learned;
-    GArray *heap;             /* of struct period, by deadline: not yet judged */
-    GHashTable *by_vcpu;      /* struct vstate -> struct server */
-    struct deque *occupancy;  /* by slot, of struct occupancy */
-    int64_t longest;          /* of all servers: how far back occupancies are needed */
-    int64_t tolerance;
-    GArray *parts;            /* of struct xt_blame_part, scratch */
-};
-
-static gpointer deque_at(const struct deque *q, guint i, gsize size)
-{
-    return q->items->data + (q->front + i) * size;
-}
-
-static guint deque_length(const struct deque *q)
-{
-    return q->items->len - q->front;
-}
-
-static void deque_pop(struct deque *q)
-{
-    q->front++;
-    if (q->front >= 64 && q->front * 2 >= q->items->len) {
-        g_array_remove_range(q->items, 0, q->front);
-        q->front = 0;
-    }
-}
 
 static bool earlier(const struct period *a, const struct period *b)
 {
@@ -182,6 +101,7 @@ struct servers *servers_new(struct machine *m, GError **error)
     servers->heap = g_array_new(FALSE, FALSE, sizeof(struct period));
     servers->by_vcpu = g_hash_table_new_full(NULL, NULL, NULL, free_server);
     servers->parts = g_array_new(FALSE, FALSE, sizeof(struct xt_blame_part));
+    servers->held = g_array_new(FALSE, FALSE, sizeof(struct held));
     servers->occupancy = g_new0(struct deque, m->run.n_pcpus + 1);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         servers->occupancy[i].items = g_array_new(FALSE, FALSE, sizeof(struct occupancy));
@@ -200,6 +120,7 @@ void servers_free(struct machine *m)
     g_free(servers->occupancy);
     g_array_unref(servers->heap);
     g_array_unref(servers->parts);
+    g_array_unref(servers->held);
     g_hash_table_unref(servers->by_vcpu);
     xt_learned_clear(&servers->learned);
     g_free(servers);
@@ -231,33 +152,6 @@ void servers_vcpu(struct machine *m, struct vstate *v)
         s->budget_ns = host->ref_budget_ns;
         add_period(m, s, (struct period){ v, 0, s->period_ns, s->period_ns, s->budget_ns, true });
     }
-}
-
-static void occupy(struct machine *m, uint32_t slot, struct vstate *v)
-{
-    struct servers *servers = m->servers;
-    struct deque *q = &servers->occupancy[slot];
-    const struct server *s = v ? v->server : NULL;
-    struct occupancy now = {
-        .ts = m->now,
-        .v = v,
-        .deadline = s ? s->deadline : INT64_MIN,
-        .extra = s && s->extra,
-    };
-
-    g_array_append_val(q->items, now);
-    /* the last one that began before the horizon still covers it */
-    while (deque_length(q) > 1 &&
-           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest)
-        deque_pop(q);
-}
-
-/* A deadline or level of v changed: if it runs, its occupancy goes on under the new one. */
-static void reoccupy(struct machine *m, struct vstate *v)
-{
-    for (uint32_t slot = 0; v->state == XT_RUNNING && slot < m->run.n_pcpus; slot++)
-        if (m->run.pcpus[slot].pcpu == v->pcpu)
-            occupy(m, slot, v);
 }
 
 static void add_span(struct machine *m, struct server *s, enum xt_state state, int64_t ts, int64_t end_ts, bool extra)
@@ -292,7 +186,7 @@ void servers_level(struct machine *m, struct vstate *v, int64_t level)
         s->split_ts = m->now;
     }
     s->extra = level > 0;
-    reoccupy(m, v);
+    blame_reoccupy(m, v);
 }
 
 void servers_ready(struct machine *m, struct vstate *v)
@@ -310,14 +204,14 @@ void servers_dispatched(struct machine *m, struct pstate *p, struct vstate *v)
 
     if (m->run.core_scheduling)
         return;
-    occupy(m, (uint32_t)(p->info - m->run.pcpus), v);
+    blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), v);
     if (s && !s->affinity_known)
         s->usable->words[pcpu / 64] |= (uint64_t)1 << (pcpu % 64);
 }
 
 void servers_gap(struct machine *m, struct pstate *p)
 {
-    occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
+    blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
 }
 
 bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns,
@@ -333,9 +227,11 @@ bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_n
     const struct xt_reservation *r = xt_learned_find(&servers->learned, vcpu_key(v), deadline_now_ns);
     s->have_deadline_now = true;
     s->last_deadline_now = deadline_now_ns;
+    s->period_ns = r ? r->period_ns : 0;
+    s->budget_ns = budget_ns;
     s->deadline = deadline_now_ns - m->run.now_offset_ns;
     servers_level(m, v, 0);
-    reoccupy(m, v);
+    blame_reoccupy(m, v);
     if (!r || r->period_ns <= 0)
         return true;
     struct period period = { v, s->deadline - r->period_ns, s->deadline, r->period_ns, budget_ns, false };
@@ -391,156 +287,14 @@ static struct verdict judge(const struct machine *m, const struct period *period
     return verdict;
 }
 
-/* Blame. For each instant of waiting the pCPUs that v could have used are looked at: an idle one is the scheduler's
- * latency; else one with later-deadline work an inversion; else one of which nothing is known makes the cause unknown;
- * else all had earlier or equal deadlines: overload. */
-static const enum xt_blame blame_order[XT_N_BLAMES] = { XT_BLAME_LATENCY, XT_BLAME_INVERSION, XT_BLAME_UNKNOWN,
-                                                        XT_BLAME_OVERLOAD };
-
-struct blame_step {
-    int64_t ts;
-    enum xt_blame from, to; /* XT_N_BLAMES: the pCPU was not looked at */
-};
-
-static int compare_steps(const void *a, const void *b)
-{
-    const struct blame_step *x = a, *y = b;
-
-    return (x->ts > y->ts) - (x->ts < y->ts);
-}
-
-static void add_part(struct machine *m, enum xt_blame blame, int32_t pcpu, const struct vstate *v, int64_t dur_ns)
-{
-    GArray *parts = m->servers->parts;
-    const struct xt_vcpu *id = v ? &v->id : NULL;
-
-    for (guint i = 0; i < parts->len; i++) {
-        struct xt_blame_part *part = &g_array_index(parts, struct xt_blame_part, i);
-        if (part->blame == blame && part->pcpu == pcpu && part->vcpu == id) {
-            part->dur_ns += dur_ns;
-            return;
-        }
-    }
-    struct xt_blame_part part = { blame, pcpu, id, dur_ns };
-    g_array_append_val(parts, part);
-}
-
-static int64_t ran_between(const struct server *s, int64_t from, int64_t to)
-{
-    int64_t ran = 0;
-
-    for (guint i = 0; i < deque_length(&s->spans); i++) {
-        const struct span *span = deque_at(&s->spans, i, sizeof(*span));
-        if (span->state == XT_RUNNING)
-            ran += MAX(MIN(span->end_ts, to) - MAX(span->ts, from), 0);
-    }
-    return ran;
-}
-
-/* How far from ts on the running VCPU x keeps the class that *blame is set to, at most to end. */
-static int64_t classify(const struct period *period, const struct occupancy *o, int64_t ts, int64_t end,
-                        enum xt_blame *blame)
-{
-    const struct server *x = o->v ? o->v->server : NULL;
-
-    if (!o->v) {
-        *blame = XT_BLAME_UNKNOWN;
-        return end;
-    }
-    if (xt_vcpu_is_idle(&o->v->id)) {
-        *blame = XT_BLAME_LATENCY;
-        return end;
-    }
-    if (period->reference) {
-        *blame = XT_BLAME_INVERSION; /* no reservation, or beyond it */
-        if (!x || !x->reference)
-            return end;
-        int64_t release = ts / x->period_ns * x->period_ns;
-        int64_t left = x->budget_ns - ran_between(x, release, ts);
-        int64_t until = MIN(end, release + x->period_ns);
-        if (left <= 0)
-            return until;
-        if (release + x->period_ns <= period->deadline)
-            *blame = XT_BLAME_OVERLOAD;
-        return MIN(until, ts + left);
-    }
-    if (o->extra)
-        *blame = XT_BLAME_INVERSION;
-    else if (o->deadline == INT64_MIN)
-        *blame = XT_BLAME_UNKNOWN;
-    else
-        *blame = o->deadline <= period->deadline ? XT_BLAME_OVERLOAD : XT_BLAME_INVERSION;
-    return end;
-}
-
-/* The steps of one pCPU during [from, to). */
-static void walk_pcpu(struct machine *m, const struct period *period, uint32_t slot, int64_t from, int64_t to,
-                      GArray *steps)
-{
-    const struct deque *q = &m->servers->occupancy[slot];
-    const struct occupancy nobody = { .ts = INT64_MIN, .deadline = INT64_MIN }, *o = &nobody;
-    enum xt_blame before = XT_N_BLAMES;
-    guint i = 0;
-
-    for (int64_t ts = from; ts < to;) {
-        while (i < deque_length(q) && ((const struct occupancy *)deque_at(q, i, sizeof(*o)))->ts <= ts)
-            o = deque_at(q, i++, sizeof(*o));
-        int64_t end = to;
-        if (i < deque_length(q))
-            end = MIN(to, ((const struct occupancy *)deque_at(q, i, sizeof(*o)))->ts);
-        enum xt_blame blame;
-        int64_t until = classify(period, o, ts, end, &blame);
-        add_part(m, blame, m->run.pcpus[slot].pcpu, o->v, until - ts);
-        if (blame != before) {
-            struct blame_step step = { ts, before, blame };
-            g_array_append_val(steps, step);
-            before = blame;
-        }
-        ts = until;
-    }
-    struct blame_step last = { to, before, XT_N_BLAMES };
-    g_array_append_val(steps, last);
-}
-
-static void blame_wait(struct machine *m, const struct period *period, int64_t from, int64_t to,
-                       int64_t blame_ns[XT_N_BLAMES])
-{
-    const struct server *s = period->v->server;
-    GArray *steps = g_array_new(FALSE, FALSE, sizeof(struct blame_step));
-    unsigned present[XT_N_BLAMES + 1] = { 0 };
-    bool any = false;
-
-    for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)
-        any |= xt_pcpu_set_has(s->usable, m->run.pcpus[slot].pcpu);
-    for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)
-        if (!any || xt_pcpu_set_has(s->usable, m->run.pcpus[slot].pcpu))
-            walk_pcpu(m, period, slot, from, to, steps);
-    g_array_sort(steps, compare_steps);
-    int64_t ts = from;
-    for (guint i = 0; i < steps->len; i++) {
-        const struct blame_step *step = &g_array_index(steps, struct blame_step, i);
-        for (unsigned b = 0; step->ts > ts && b < XT_N_BLAMES; b++) {
-            if (!present[blame_order[b]])
-                continue;
-            blame_ns[blame_order[b]] += step->ts - ts;
-            break;
-        }
-        ts = step->ts;
-        if (step->from != XT_N_BLAMES)
-            present[step->from]--;
-        if (step->to != XT_N_BLAMES)
-            present[step->to]++;
-    }
-    g_array_unref(steps);
-}
-
 static void blame_span(struct machine *m, const struct period *period, const struct verdict *verdict,
                        const struct span *span, int64_t blame_ns[XT_N_BLAMES])
 {
+    struct rank rank = { period->v, period->deadline, period->period_ns, period->reference };
     int64_t from = MAX(span->ts, verdict->ready_ts), to = MIN(span->end_ts, period->deadline);
 
     if (span->state == XT_RUNNABLE && from < to)
-        blame_wait(m, period, from, to, blame_ns);
+        blame_wait(m, &rank, from, to, blame_ns);
 }
 
 static void find_blame(struct machine *m, const struct period *period, const struct verdict *verdict,

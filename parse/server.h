@@ -4,7 +4,6 @@
  * passing of time; a period is judged when its deadline passes, from the pieces inside it. */
 #pragma once
 
-#include "parse/learn.h"
 #include "parse/machine.h"
 
 struct servers *servers_new(struct machine *m, GError **error);

@@ -255,6 +255,43 @@ struct xt_loss {
     uint64_t lost_records;
 };
 
+/* Conformance: what a trace must keep if its scheduler does what it promises. xt_rule_meaning() explains each. */
+enum xt_rule {
+    XT_RULE_RUNSTATE_CHAIN,
+    XT_RULE_ONE_PCPU,
+    XT_RULE_TSC_MONOTONIC,
+    XT_RULE_PIN,
+    XT_RULE_PRIORITY_ORDER,
+    XT_RULE_WORK_CONSERVING,
+    XT_RULE_BUDGET,
+    XT_RULE_REPLENISHMENT,
+    XT_RULE_TICKLE,
+    XT_RULE_CAP,
+    XT_RULE_WEIGHT,
+    XT_N_RULES
+};
+const char *xt_rule_name(enum xt_rule rule);    /* "priority-order", … */
+const char *xt_rule_meaning(enum xt_rule rule); /* one line */
+const char *xt_rule_unit(enum xt_rule rule);    /* of value and limit: "ns", "cycles", "percent" or "" */
+
+/* A rule broken at one instant, or from ts to end_ts. */
+struct xt_violation {
+    enum xt_rule rule;
+    const struct xt_vcpu *vcpu;  /* whom it happened to; NULL none */
+    const struct xt_vcpu *other; /* who ran instead, NULL none */
+    int32_t pcpu;                /* where, XT_NO_PCPU none */
+    int64_t ts, end_ts;
+    int64_t value, limit;        /* what was found and what is allowed, in the rule's unit */
+};
+
+/* How a rule fared over the run; handed out for every rule that something was checked by, before end(). */
+struct xt_rule_result {
+    enum xt_rule rule;
+    uint64_t checked, broken;
+    int64_t worst; /* largest value found, broken or not; -1 none */
+    int64_t limit;
+};
+
 /* Every function may be NULL. false means stop: the function has set error. self is the sink's own. */
 struct xt_sink {
     void *self;
@@ -268,5 +305,7 @@ struct xt_sink {
     bool (*replenish)(void *self, const struct xt_replenish *replenish, GError **error);
     bool (*period)(void *self, const struct xt_period *period, GError **error);
     bool (*loss)(void *self, const struct xt_loss *loss, GError **error);
+    bool (*violation)(void *self, const struct xt_violation *violation, GError **error);
+    bool (*rule)(void *self, const struct xt_rule_result *result, GError **error);
     bool (*end)(void *self, GError **error); /* only if all went well */
 };

@@ -1,0 +1,111 @@
+/* What server.c, blame.c and conform.c share of servers. Private to them. */
+#pragma once
+
+#include "parse/learn.h"
+#include "parse/machine.h"
+#include "parse/server.h"
+#include "parse/snapshot.h"
+
+#define READY_TIMES 16
+/* Xen's own lower bound; shorter reservations from outside are refused. */
+#define MIN_REFERENCE_NS 10000
+#define MAX_DEADLINE_NS (INT64_MAX / 4) /* beyond this a deadline is damage, and sums would overflow */
+
+/* A finished piece of a VCPU's time. */
+struct span {
+    int64_t ts, end_ts;
+    uint8_t state; /* enum xt_state */
+    bool extra;    /* ran at a lower priority level */
+};
+
+/* Who held a pCPU from ts until the next occupancy begins. */
+struct occupancy {
+    int64_t ts;
+    struct vstate *v; /* NULL: unknown */
+    int64_t deadline; /* ts; INT64_MIN unknown */
+    bool extra;       /* at a lower priority level */
+};
+
+/* A queue in an array whose front moves; elements before it are dropped in bulk. */
+struct deque {
+    GArray *items;
+    guint front;
+};
+
+struct period {
+    struct vstate *v;
+    int64_t release, deadline; /* ts */
+    int64_t period_ns, budget_ns;
+    bool reference;
+};
+
+struct server {
+    struct deque spans;   /* of struct span */
+    int64_t longest;      /* period so far: how far back spans are needed */
+    int64_t ready[READY_TIMES]; /* the last times that it became ready (blocked or offline -> runnable), a ring */
+    unsigned n_ready;
+    GArray *deferred;     /* of struct period: its state at their deadlines is not known yet */
+    int64_t split_ts;     /* of the present piece, what lies before is in spans already */
+    bool extra;           /* priority level above 0 */
+    int64_t deadline;     /* ts of the present one, INT64_MIN unknown */
+    bool have_deadline_now;
+    int64_t last_deadline_now;
+    bool reference;       /* judged by a reservation from outside: periods follow each other from ts 0 */
+    int64_t period_ns, budget_ns; /* of that; of a server of its own, the present ones */
+    bool affinity_known;
+    struct xt_pcpu_set *usable; /* hard affinity within its pool, else where it ran so far */
+};
+
+struct servers {
+    struct xt_learned learned;
+    GArray *heap;             /* of struct period, by deadline: not yet judged */
+    GHashTable *by_vcpu;      /* struct vstate -> struct server */
+    struct deque *occupancy;  /* by slot, of struct occupancy */
+    int64_t longest;          /* of all servers: how far back occupancies are needed */
+    int64_t tolerance;
+    GArray *parts;            /* of struct xt_blame_part, scratch */
+    GArray *held;             /* of struct held, scratch */
+};
+
+static inline gpointer deque_at(const struct deque *q, guint i, gsize size)
+{
+    return q->items->data + (q->front + i) * size;
+}
+
+static inline guint deque_length(const struct deque *q)
+{
+    return q->items->len - q->front;
+}
+
+static inline void deque_pop(struct deque *q)
+{
+    q->front++;
+    if (q->front >= 64 && q->front * 2 >= q->items->len) {
+        g_array_remove_range(q->items, 0, q->front);
+        q->front = 0;
+    }
+}
+
+/* Who waits: what others are compared with. */
+struct rank {
+    const struct vstate *v;
+    int64_t deadline, period_ns; /* ts of the deadline */
+    bool reference;              /* reservations from outside are compared */
+};
+
+/* A pCPU that someone could have used, and who held it. */
+struct held {
+    int64_t ts, end_ts;
+    int32_t pcpu;
+    struct vstate *by; /* NULL unknown */
+    enum xt_blame blame;
+};
+
+/* blame.c: v (NULL: unknown) holds a pCPU from now on. */
+void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v);
+/* A deadline or level of v changed: if it runs, it goes on under the new one. */
+void blame_reoccupy(struct machine *m, struct vstate *v);
+/* Fills servers->held with what the pCPUs that rank->v could have used did in [from, to). */
+void blame_collect(struct machine *m, const struct rank *rank, int64_t from, int64_t to);
+/* Divides [from, to) by cause, adding to blame_ns and to servers->parts. */
+void blame_wait(struct machine *m, const struct rank *rank, int64_t from, int64_t to, int64_t blame_ns[XT_N_BLAMES]);
