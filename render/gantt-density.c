@@ -1,0 +1,134 @@
+/* Overview: each column of a row is stacked by share of time. Nothing is left out, however short it was. */
+#include <stdlib.h>
+
+#include "render/gantt-private.h"
+
+/* Adds owner's share on top of *filled (ns per column, owned by the caller) and draws it as one stepped area. */
+static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row, int64_t *filled,
+                  const int64_t *share, const struct xt_paint *paint, const struct xt_tag *tag)
+{
+    const struct xt_density *d = panel->scene->density;
+    GArray *top = g_array_new(FALSE, FALSE, sizeof(struct xt_point));
+    GArray *bottom = g_array_new(FALSE, FALSE, sizeof(struct xt_point));
+    double base = row->box_y + row->box_height;
+
+    for (unsigned c = 0; c <= d->n_columns; c++) {
+        bool empty = c == d->n_columns || share[c] == 0;
+        if (!empty) {
+            int64_t begin = xt_density_column_ts(d, c), end = xt_density_column_ts(d, c + 1);
+            double scale = row->box_height / (double)MAX(end - begin, 1);
+            double x0 = gantt_x(g, panel->scene, begin), x1 = gantt_x(g, panel->scene, end);
+            double y0 = base - (double)filled[c] * scale, y1 = base - (double)(filled[c] + share[c]) * scale;
+            struct xt_point points[] = {{x0, y1}, {x1, y1}, {x0, y0}, {x1, y0}};
+            g_array_append_vals(top, points, 2);
+            g_array_append_vals(bottom, points + 2, 2);
+            filled[c] += share[c];
+            continue;
+        }
+        if (top->len == 0)
+            continue;
+        for (unsigned i = bottom->len; i > 0; i--)
+            g_array_append_val(top, g_array_index(bottom, struct xt_point, i - 1));
+        xt_canvas_polyline(canvas, (struct xt_point *)top->data, top->len, true, paint, tag);
+        g_array_set_size(top, 0);
+        g_array_set_size(bottom, 0);
+    }
+    g_array_unref(top);
+    g_array_unref(bottom);
+}
+
+static int64_t sum(const int64_t *share, unsigned n)
+{
+    int64_t total = 0;
+    for (unsigned c = 0; c < n; c++)
+        total += share[c];
+    return total;
+}
+
+static struct xt_paint owner_paint(const struct xt_look *look)
+{
+    return (struct xt_paint){.fill = look->fill, .stroke = XT_NO_COLOUR, .texture = look->texture, .texture_ink = look->ink};
+}
+
+static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER, .stroke = XT_NO_COLOUR,
+                                              .texture = XT_TEXTURE_FALLING, .texture_ink = XT_COLOUR_UNKNOWN};
+
+/* The share of every owner >= 0 of a row, in ascending order. */
+static GArray *owners_of(const struct xt_density *d, int row)
+{
+    GArray *owners = g_array_new(FALSE, FALSE, sizeof(int));
+    GHashTableIter iter;
+    gpointer key;
+
+    g_hash_table_iter_init(&iter, d->shares);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        int64_t k = *(int64_t *)key;
+        int owner = (int)(uint32_t)k;
+        if ((int)(k >> 32) == row && owner >= 0)
+            g_array_append_val(owners, owner);
+    }
+    for (unsigned i = 1; i < owners->len; i++)
+        for (unsigned j = i; j > 0 && g_array_index(owners, int, j) < g_array_index(owners, int, j - 1); j--) {
+            int swap = g_array_index(owners, int, j);
+            g_array_index(owners, int, j) = g_array_index(owners, int, j - 1);
+            g_array_index(owners, int, j - 1) = swap;
+        }
+    return owners;
+}
+
+static void draw_share(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
+                       int density_row, int64_t *filled, int owner, const struct xt_paint *paint, struct xt_tag tag)
+{
+    const int64_t *share = xt_density_share(panel->scene->density, density_row, owner);
+    if (!share)
+        return;
+    tag.dur = sum(share, panel->scene->density->n_columns);
+    stack(g, panel, canvas, row, filled, share, paint, &tag);
+}
+
+static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
+{
+    const struct xt_scene *scene = panel->scene;
+    const struct xt_density *d = scene->density;
+    bool is_pcpu = row->kind == ROW_PCPU;
+    int pcpu = is_pcpu ? g_array_index(scene->pcpus, int, row->index) : -1;
+    const struct xt_scene_vcpu *vcpu = is_pcpu ? NULL : &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
+    int density_row = is_pcpu ? xt_density_row_pcpu(pcpu) : xt_density_row_vcpu(row->index);
+    int64_t *filled = g_new0(int64_t, d->n_columns);
+    GArray *owners = owners_of(d, density_row);
+
+    for (unsigned i = 0; i < owners->len; i++) {
+        int owner = g_array_index(owners, int, i);
+        int domid = is_pcpu ? owner : vcpu->domid;
+        struct xt_look look = gantt_look(g, domid, is_pcpu ? pcpu : owner);
+        struct xt_paint paint = owner_paint(&look);
+        struct xt_tag tag = {is_pcpu ? "share by-pcpu" : "share by-vcpu", scene->from, 0, domid,
+                             is_pcpu ? -1 : vcpu->vcpu, is_pcpu ? pcpu : g->options.colour_by_pcpu ? owner : -1};
+        draw_share(g, panel, canvas, row, density_row, filled, owner, &paint, tag);
+        g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
+    }
+    struct xt_tag tag = {"share waiting", scene->from, 0, vcpu ? vcpu->domid : -1, vcpu ? vcpu->vcpu : -1, pcpu};
+    if (xt_density_share(d, density_row, XT_SHARE_RUNNABLE)) {
+        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_RUNNABLE, XT_PAINT_FILL(0xbdbdbd), tag);
+        g->used[USED_RUNNABLE] = true;
+    }
+    if (xt_density_share(d, density_row, XT_SHARE_UNKNOWN)) {
+        tag.kind = "share unknown";
+        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_UNKNOWN, &unknown_paint, tag);
+        g->used[USED_UNKNOWN] = true;
+    }
+    g_array_unref(owners);
+    g_free(filled);
+}
+
+void gantt_draw_density(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
+{
+    for (unsigned r = 0; r < panel->rows->len; r++) {
+        const struct row *row = gantt_row(panel, r);
+        if (row->kind == ROW_JOBS)
+            continue;
+        draw_row(g, panel, canvas, row);
+        xt_canvas_rect(canvas, g->left, row->box_y, g->plot_width, row->box_height,
+                       XT_PAINT_LINE(XT_COLOUR_WAIT, XT_LINE_GRID), NULL);
+    }
+}
