@@ -13,7 +13,7 @@ struct cairo_canvas {
     struct xt_canvas base;
     cairo_surface_t *surface;
     cairo_t *cr;
-    enum xt_format format;
+    enum xt_picture format;
     GByteArray *bytes;
 };
 
@@ -29,7 +29,7 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
     cairo_status_t status = cairo_status(c->cr);
 
     cairo_destroy(c->cr);
-    if (status == CAIRO_STATUS_SUCCESS && c->format == XT_FORMAT_PNG)
+    if (status == CAIRO_STATUS_SUCCESS && c->format == XT_PICTURE_PNG)
         status = cairo_surface_write_to_png_stream(c->surface, take_bytes, c->bytes);
     cairo_surface_finish(c->surface);
     if (status == CAIRO_STATUS_SUCCESS)
@@ -50,7 +50,7 @@ static void page(struct xt_canvas *canvas, double width, double height)
 {
     struct cairo_canvas *c = (struct cairo_canvas *)canvas;
     cairo_show_page(c->cr);
-    if (c->format == XT_FORMAT_PDF)
+    if (c->format == XT_PICTURE_PDF)
         cairo_pdf_surface_set_size(c->surface, width, height);
 }
 
@@ -196,14 +196,14 @@ static void describe_pdf(cairo_surface_t *surface, const struct xt_canvas_info *
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, info->description);
 }
 
-struct xt_canvas *xt_canvas_cairo_new(enum xt_format format, const struct xt_canvas_info *info)
+struct xt_canvas *xt_canvas_cairo_new(enum xt_picture format, const struct xt_canvas_info *info)
 {
     struct cairo_canvas *c = g_new0(struct cairo_canvas, 1);
     c->base.ops = &cairo_ops;
     c->format = format;
     c->bytes = g_byte_array_new();
 
-    if (format == XT_FORMAT_PDF) {
+    if (format == XT_PICTURE_PDF) {
         c->surface = cairo_pdf_surface_create_for_stream(take_bytes, c->bytes, info->width, info->height);
         describe_pdf(c->surface, info);
         c->cr = cairo_create(c->surface);

@@ -23,5 +23,5 @@ struct xt_canvas {
     const struct xt_canvas_ops *ops;
 };
 
-struct xt_canvas *xt_canvas_cairo_new(enum xt_format format, const struct xt_canvas_info *info);
+struct xt_canvas *xt_canvas_cairo_new(enum xt_picture format, const struct xt_canvas_info *info);
 struct xt_canvas *xt_canvas_svg_new(const struct xt_canvas_info *info);

@@ -5,9 +5,9 @@
 #include "parse/error.h"
 #include "render/canvas-private.h"
 
-struct xt_canvas *xt_canvas_new(enum xt_format format, const struct xt_canvas_info *info)
+struct xt_canvas *xt_canvas_new(enum xt_picture format, const struct xt_canvas_info *info)
 {
-    return format == XT_FORMAT_SVG ? xt_canvas_svg_new(info) : xt_canvas_cairo_new(format, info);
+    return format == XT_PICTURE_SVG ? xt_canvas_svg_new(info) : xt_canvas_cairo_new(format, info);
 }
 
 GBytes *xt_canvas_finish(struct xt_canvas *canvas, GError **error)
@@ -83,12 +83,12 @@ void xt_canvas_pop(struct xt_canvas *canvas)
     canvas->ops->pop(canvas);
 }
 
-bool xt_format_of_path(const char *path, enum xt_format *format, GError **error)
+bool xt_picture_of_path(const char *path, enum xt_picture *format, GError **error)
 {
     static const struct {
         const char *ending;
-        enum xt_format format;
-    } formats[] = {{".png", XT_FORMAT_PNG}, {".pdf", XT_FORMAT_PDF}, {".svg", XT_FORMAT_SVG}};
+        enum xt_picture format;
+    } formats[] = {{".png", XT_PICTURE_PNG}, {".pdf", XT_PICTURE_PDF}, {".svg", XT_PICTURE_SVG}};
     char *lower = g_ascii_strdown(path, -1);
     bool found = false;
 

@@ -31,7 +31,7 @@ struct xt_tag {
 };
 
 enum xt_align { XT_ALIGN_START, XT_ALIGN_MIDDLE, XT_ALIGN_END };
-enum xt_format { XT_FORMAT_PNG, XT_FORMAT_PDF, XT_FORMAT_SVG };
+enum xt_picture { XT_PICTURE_PNG, XT_PICTURE_PDF, XT_PICTURE_SVG };
 
 struct xt_canvas_info {
     double width, height; /* pt */
@@ -41,7 +41,7 @@ struct xt_canvas_info {
 };
 
 struct xt_canvas;
-struct xt_canvas *xt_canvas_new(enum xt_format format, const struct xt_canvas_info *info);
+struct xt_canvas *xt_canvas_new(enum xt_picture format, const struct xt_canvas_info *info);
 /* Draws nothing; finish gives no bytes. */
 struct xt_canvas *xt_canvas_new_blank(void);
 
@@ -72,4 +72,4 @@ void xt_canvas_push(struct xt_canvas *canvas, double x, double y, double width, 
 void xt_canvas_pop(struct xt_canvas *canvas);
 
 /* Format by the ending of path. XT_ERROR_USAGE if it has another. */
-bool xt_format_of_path(const char *path, enum xt_format *format, GError **error);
+bool xt_picture_of_path(const char *path, enum xt_picture *format, GError **error);

@@ -10,7 +10,7 @@ void xt_figure_free(struct xt_figure *figure)
         figure->free(figure);
 }
 
-GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_format format, double dpi, const char *id_prefix,
+GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, const char *id_prefix,
                          GError **error)
 {
     struct xt_canvas_info info = {
@@ -28,8 +28,8 @@ GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_format format, 
 
 bool xt_figure_write(const struct xt_figure *figure, const char *path, double dpi, GError **error)
 {
-    enum xt_format format;
-    if (!xt_format_of_path(path, &format, error))
+    enum xt_picture format;
+    if (!xt_picture_of_path(path, &format, error))
         return false;
 
     GBytes *bytes = xt_figure_render(figure, format, dpi, NULL, error);

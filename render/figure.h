@@ -12,7 +12,7 @@ struct xt_figure {
 void xt_figure_free(struct xt_figure *figure);
 
 /* The figure's bytes. dpi is for PNG (0: 200), id_prefix for SVG inside a page (NULL: a file of its own). */
-GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_format format, double dpi, const char *id_prefix,
+GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, const char *id_prefix,
                          GError **error);
 
 /* Renders by the ending of path and puts the file in place whole or not at all. */

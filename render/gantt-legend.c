@@ -179,11 +179,16 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
         g_string_append_printf(out, ", %s records lost in the run", xt_format_count(c, sizeof(c), scene->run_lost_records));
     if (scene->run_misses > 0)
         g_string_append_printf(out, ", %s periods missed in the run", xt_format_count(c, sizeof(c), scene->run_misses));
-    unsigned out_vcpus = panel->left_out + scene->vcpus_left_out;
-    if ((g->options.rows & XT_ROWS_VCPU) && out_vcpus > 0)
-        g_string_append_printf(out, "; %u of %u VCPUs shown%s", scene->vcpus->len - panel->left_out,
-                               scene->vcpus->len + scene->vcpus_left_out,
-                               panel->left_out > 0 ? " (those that ran most)" : "");
+    unsigned quiet = 0;
+    for (unsigned v = 0; v < scene->vcpus->len; v++)
+        quiet += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
+    if ((g->options.rows & XT_ROWS_VCPU) && panel->left_out + scene->vcpus_left_out + quiet > 0)
+        g_string_append_printf(out, "; %u of %u VCPUs shown", scene->vcpus->len - panel->left_out - quiet,
+                               scene->vcpus->len + scene->vcpus_left_out);
+    if (quiet > 0)
+        g_string_append_printf(out, ", %u neither ran nor waited", quiet);
+    if (panel->left_out > 0)
+        g_string_append_printf(out, ", of the others those that ran most");
     if (panel->pcpus_left_out > 0)
         g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out, scene->pcpus->len);
     g_string_append(out, ". ");

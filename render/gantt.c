@@ -79,7 +79,8 @@ static void make_rows(struct gantt *g, struct panel *panel)
         add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)), NULL);
     for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
-        add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu), vcpu_note(vcpu));
+        if (!vcpu->hidden)
+            add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu), vcpu_note(vcpu));
     }
     if (!(g->options.rows & XT_ROWS_JOBS) || scene->density)
         return;
@@ -237,7 +238,7 @@ static double label_width(const struct gantt *g)
             double label = xt_text_width(&bold, row->label), note = row->note ? xt_text_width(&quiet, row->note) : 0;
             width = MAX(width, two_lines(g, row) ? MAX(label, note) : label + (note > 0 ? note + bold.size * 0.6 : 0));
         }
-    return MIN(width, g->theme.width * 0.24);
+    return MIN(width, g->theme.width * 0.21);
 }
 
 static void draw_row_label(const struct gantt *g, const struct row *row, struct xt_canvas *canvas)

@@ -13,6 +13,7 @@ struct xt_scene_vcpu {
     char *domain; /* name as it came, hostile text; NULL unknown. The scene's. */
     int64_t period_ns, budget_ns; /* 0 none */
     int64_t running_ns; /* in the window */
+    bool hidden;        /* nothing happened to it there: it has no row, the caption counts it */
 };
 
 struct xt_scene_interval {

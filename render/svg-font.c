@@ -1,6 +1,7 @@
 #include "render/svg-font.h"
 
 #include <hb-subset.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* A font in use. key is "family/weight/style". */

@@ -1,0 +1,574 @@
+#include "render/scene-query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse/error.h"
+#include "render/axis.h"
+
+#define ALWAYS_EXACT_NS 100000000    /* windows up to this show every box */
+#define MOST_EXACT 300000            /* intervals; beyond, memory and file would grow without use */
+#define MANY_VCPUS 24                /* from here on, rows in which nothing happens are left out */
+#define DEFAULT_WIDTH_NS 100000000
+#define LONGEST_LOOKBACK_NS 2000000000 /* for the replenishment before the window */
+
+/* State of one query. */
+struct query {
+    struct xt_db *db;
+    const struct xt_scene_request *request;
+    struct xt_db_run *run;
+    struct xt_scene *scene;
+    GPtrArray *vcpus;      /* struct xt_db_vcpu * */
+    GHashTable *index;     /* struct xt_db_vcpu.id -> index in scene->vcpus + 1 */
+    GHashTable *all;       /* likewise, every VCPU but idle ones -> struct xt_db_vcpu * */
+    GArray *misses;        /* struct xt_db_period by deadline */
+    GArray *replenish;     /* struct xt_scene_replenish */
+    GArray *before;        /* struct xt_scene_interval before or in the window, for the budgets */
+    int64_t lookback;      /* where those begin */
+    uint64_t *row_count;   /* intervals by VCPU */
+    unsigned n_db_vcpus;
+};
+
+static int index_of(const struct query *q, int64_t vcpu)
+{
+    return GPOINTER_TO_INT(g_hash_table_lookup(q->index, &vcpu)) - 1;
+}
+
+static int compare_misses(const void *a, const void *b)
+{
+    const struct xt_db_period *x = a, *y = b;
+    if (x->deadline != y->deadline)
+        return x->deadline < y->deadline ? -1 : 1;
+    return x->vcpu < y->vcpu ? -1 : x->vcpu > y->vcpu;
+}
+
+static int miss_number(const struct query *q, const struct xt_db_period *period)
+{
+    const struct xt_db_period *found = bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
+    return found ? (int)(found - (const struct xt_db_period *)q->misses->data) + 1 : 0;
+}
+
+static const struct xt_db_vcpu *vcpu_of(const struct query *q, int64_t id)
+{
+    return g_hash_table_lookup(q->all, &id);
+}
+
+static void centre(struct query *q, int64_t middle, int64_t width)
+{
+    width = q->request->width > 0 ? q->request->width : MIN(width, q->run->duration_ns);
+    q->scene->from = MAX(middle - width / 2, 0);
+    q->scene->to = MIN(q->scene->from + width, q->run->duration_ns);
+    q->scene->from = MAX(MIN(q->scene->from, q->scene->to - width), 0);
+}
+
+static bool window_of_miss(struct query *q, GError **error)
+{
+    int n = q->request->miss;
+    if ((unsigned)n > q->misses->len) {
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, q->misses->len > 0 ? "run %s has no miss %d: it has misses 1 to %u"
+                    : "run %s has no miss %d: no server period was missed", q->run->name, n, q->misses->len);
+        return false;
+    }
+    const struct xt_db_period *m = &g_array_index(q->misses, struct xt_db_period, n - 1);
+    const struct xt_db_vcpu *vcpu = vcpu_of(q, m->vcpu);
+    static const char *const causes[XT_N_BLAMES] = {
+        [XT_BLAME_OVERLOAD] = "work with an earlier deadline", [XT_BLAME_INVERSION] = "work with a later deadline",
+        [XT_BLAME_LATENCY] = "an idle pCPU", [XT_BLAME_UNKNOWN] = "unknown"};
+    GString *note = g_string_new(NULL);
+    char a[32], b[32], c[32], d[32];
+
+    centre(q, m->deadline - m->period_ns / 2, MAX(m->period_ns * 6, 1000000));
+    g_string_append_printf(note, "Miss %d: d%dv%d got %s of %s by its deadline at %s, %s short; its waiting is due to", n,
+                           vcpu ? vcpu->domid : 0, vcpu ? vcpu->vcpu : 0,
+                           xt_format_duration(a, sizeof(a), (double)m->supplied_ns, 4),
+                           xt_format_duration(b, sizeof(b), (double)m->budget_ns, 4),
+                           xt_format_duration(c, sizeof(c), (double)m->deadline, 7),
+                           xt_format_duration(d, sizeof(d), (double)m->short_ns, 4));
+    bool any = false;
+    for (unsigned i = 0; i < XT_N_BLAMES; i++) {
+        if (m->blame_ns[i] <= 0)
+            continue;
+        g_string_append_printf(note, "%s %s (%s)", any ? "," : "", causes[i],
+                               xt_format_duration(a, sizeof(a), (double)m->blame_ns[i], 4));
+        any = true;
+    }
+    if (!any)
+        g_string_append(note, " no recorded cause");
+    q->scene->note = g_string_free(note, FALSE);
+    return true;
+}
+
+struct job_search {
+    const char *text;
+    int64_t release, deadline;
+    bool found;
+};
+
+static bool match_job(void *user, const struct xt_db_job *job)
+{
+    struct job_search *search = user;
+    char *name = g_strdup_printf("%s/%s/%" G_GINT64_FORMAT, job->domain ? job->domain : "", job->task ? job->task : "",
+                                 job->job);
+    search->found = strcmp(name, search->text) == 0;
+    g_free(name);
+    if (!search->found)
+        return true;
+    search->release = job->release;
+    search->deadline = MAX(job->deadline, job->completion);
+    return false;
+}
+
+static bool window_of_job(struct query *q, GError **error)
+{
+    struct job_search search = {.text = q->request->job};
+    if (!xt_db_each_job(q->db, q->run->id, INT64_MIN, INT64_MAX, -1, match_job, &search, error))
+        return false;
+    if (!search.found) {
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "run %s has no job %s (expected DOMAIN/TASK/NUMBER as in view jobs, e.g. vm1/1/17)", q->run->name,
+                    q->request->job);
+        return false;
+    }
+    centre(q, (search.release + search.deadline) / 2, MAX((search.deadline - search.release) * 3, 1000000));
+    q->scene->note = g_strdup_printf("Job %s", q->request->job);
+    return true;
+}
+
+static bool choose_window(struct query *q, GError **error)
+{
+    const struct xt_scene_request *r = q->request;
+    int64_t end = q->run->duration_ns;
+
+    if (r->miss > 0)
+        return window_of_miss(q, error);
+    if (r->job)
+        return window_of_job(q, error);
+    if (r->around >= 0) {
+        if (r->around > end) {
+            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "run %s ends after %.6f s", q->run->name, (double)end / 1e9);
+            return false;
+        }
+        centre(q, r->around, DEFAULT_WIDTH_NS);
+        return true;
+    }
+    q->scene->from = MAX(r->from, 0);
+    q->scene->to = r->to < 0 ? end : MIN(r->to, end);
+    if (q->scene->from < q->scene->to)
+        return true;
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "the window from %.6f s to %.6f s is empty; run %s lasts %.6f s",
+                (double)q->scene->from / 1e9, (double)(r->to < 0 ? end : r->to) / 1e9, q->run->name, (double)end / 1e9);
+    return false;
+}
+
+/* "d1v0" or "d1". */
+static bool matches_text(const struct xt_db_vcpu *vcpu, const char *text)
+{
+    char full[32], domain[32];
+    snprintf(full, sizeof(full), "d%uv%u", vcpu->domid, vcpu->vcpu);
+    snprintf(domain, sizeof(domain), "d%u", vcpu->domid);
+    return strcmp(text, full) == 0 || strcmp(text, domain) == 0;
+}
+
+static bool matches_domain(const struct xt_db_vcpu *vcpu, const char *text)
+{
+    char number[16], prefixed[16];
+    snprintf(number, sizeof(number), "%u", vcpu->domid);
+    snprintf(prefixed, sizeof(prefixed), "d%u", vcpu->domid);
+    return g_strcmp0(vcpu->domain, text) == 0 || strcmp(number, text) == 0 || strcmp(prefixed, text) == 0;
+}
+
+static bool is_selected(const struct query *q, const struct xt_db_vcpu *vcpu)
+{
+    const struct xt_scene_request *r = q->request;
+    if (!r->vcpus && !r->domains)
+        return vcpu->in_trace;
+    for (unsigned i = 0; r->vcpus && r->vcpus[i]; i++)
+        if (matches_text(vcpu, r->vcpus[i]))
+            return true;
+    for (unsigned i = 0; r->domains && r->domains[i]; i++)
+        if (matches_domain(vcpu, r->domains[i]))
+            return true;
+    return false;
+}
+
+/* Every word of a selection must mean something. */
+static bool check_selection(const struct query *q, const char *const *texts, const char *what,
+                            bool (*matches)(const struct xt_db_vcpu *, const char *), GError **error)
+{
+    for (unsigned i = 0; texts && texts[i]; i++) {
+        bool any = false;
+        for (unsigned v = 0; v < q->vcpus->len && !any; v++) {
+            const struct xt_db_vcpu *vcpu = q->vcpus->pdata[v];
+            any = vcpu->domid != XT_IDLE_DOMID && matches(vcpu, texts[i]);
+        }
+        if (any)
+            continue;
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "run %s has no %s \"%s\"; `xentrail stats` lists what it has",
+                    q->run->name, what, texts[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool choose_vcpus(struct query *q, GError **error)
+{
+    if (!check_selection(q, q->request->vcpus, "VCPU", matches_text, error) ||
+        !check_selection(q, q->request->domains, "domain", matches_domain, error))
+        return false;
+
+    for (unsigned i = 0; i < q->vcpus->len; i++) {
+        struct xt_db_vcpu *vcpu = q->vcpus->pdata[i];
+        if (vcpu->domid == XT_IDLE_DOMID)
+            continue;
+        g_hash_table_insert(q->all, &vcpu->id, vcpu);
+        q->n_db_vcpus++;
+        bool own = vcpu->period_ns > 0;
+        if (!is_selected(q, vcpu)) {
+            q->scene->vcpus_left_out += vcpu->in_trace;
+            continue;
+        }
+        struct xt_scene_vcpu v = {
+            .domid = vcpu->domid,
+            .vcpu = vcpu->vcpu,
+            .domain = g_strdup(vcpu->domain),
+            .period_ns = own ? vcpu->period_ns : vcpu->ref_period_ns,
+            .budget_ns = own ? vcpu->budget_ns : vcpu->ref_budget_ns,
+        };
+        g_array_append_val(q->scene->vcpus, v);
+        g_hash_table_insert(q->index, &vcpu->id, GINT_TO_POINTER(q->scene->vcpus->len));
+    }
+    return true;
+}
+
+static void add_to_density(struct query *q, const struct xt_scene_interval *i)
+{
+    struct xt_density *d = q->scene->density;
+    int row = xt_density_row_vcpu(i->vcpu);
+
+    if (i->state == XT_RUNNING) {
+        int domid = g_array_index(q->scene->vcpus, struct xt_scene_vcpu, i->vcpu).domid;
+        xt_density_add(d, row, q->request->colour_by_pcpu ? MAX(i->pcpu, 0) : 0, i->ts, i->end_ts);
+        if (i->pcpu >= 0)
+            xt_density_add(d, xt_density_row_pcpu(i->pcpu), domid, i->ts, i->end_ts);
+    } else {
+        xt_density_add(d, row, i->state == XT_RUNNABLE ? XT_SHARE_RUNNABLE : XT_SHARE_UNKNOWN, i->ts, i->end_ts);
+    }
+}
+
+/* What was collected as boxes becomes an overview; further intervals go there at once. */
+static void turn_to_density(struct query *q)
+{
+    q->scene->density = xt_density_new(q->scene->from, q->scene->to, q->request->n_columns);
+    for (unsigned i = 0; i < q->scene->intervals->len; i++)
+        add_to_density(q, &g_array_index(q->scene->intervals, struct xt_scene_interval, i));
+    g_array_set_size(q->scene->intervals, 0);
+    g_array_set_size(q->before, 0);
+}
+
+static bool too_many(const struct query *q, uint64_t row_count)
+{
+    const struct xt_scene *scene = q->scene;
+    if (q->request->detail == XT_DETAIL_EXACT)
+        return false;
+    if (scene->intervals->len >= MOST_EXACT)
+        return true;
+    return scene->to - scene->from > ALWAYS_EXACT_NS && row_count > q->request->n_columns;
+}
+
+static bool take_interval(void *user, const struct xt_db_interval *row)
+{
+    struct query *q = user;
+    int index = index_of(q, row->vcpu);
+    if (index < 0 || row->state == XT_BLOCKED || row->state == XT_OFFLINE)
+        return true;
+
+    struct xt_scene_interval i = {
+        .vcpu = index,
+        .state = row->state,
+        .reason = row->reason,
+        .pcpu = row->pcpu,
+        .ts = row->ts,
+        .end_ts = row->end_ts,
+        .no_end = row->reason == XT_REASON_NONE,
+    };
+    bool inside = row->end_ts > q->scene->from && row->ts < q->scene->to;
+    if (!q->scene->density)
+        g_array_append_val(q->before, i);
+    if (!inside)
+        return true;
+
+    struct xt_scene_vcpu *vcpu = &g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index);
+    if (row->state == XT_RUNNING)
+        vcpu->running_ns += MIN(row->end_ts, q->scene->to) - MAX(row->ts, q->scene->from);
+    q->scene->n_intervals++;
+    q->row_count[index]++;
+    if (q->scene->density)
+        add_to_density(q, &i);
+    else
+        g_array_append_val(q->scene->intervals, i);
+    if (!q->scene->density && too_many(q, q->row_count[index]))
+        turn_to_density(q);
+    return true;
+}
+
+static bool take_dispatch(void *user, const struct xt_db_dispatch *row)
+{
+    struct query *q = user;
+    int index = index_of(q, row->vcpu);
+    if (index < 0 || !(row->flags & XT_D_MIGRATED))
+        return true;
+    bool known = !(row->flags & XT_D_ACROSS_LOSS);
+    struct xt_scene_migration m = {
+        .vcpu = index,
+        .from_pcpu = row->from_pcpu,
+        .to_pcpu = row->pcpu,
+        .left_ts = !known ? -1 : row->off_state == XT_NO_STATE ? row->ready_ts : row->off_ts,
+        .ts = row->run_ts,
+    };
+    if (m.ts >= q->scene->from && m.ts < q->scene->to)
+        g_array_append_val(q->scene->migrations, m);
+    return true;
+}
+
+static bool take_replenish(void *user, const struct xt_db_replenish *row)
+{
+    struct query *q = user;
+    int index = index_of(q, row->vcpu);
+    struct xt_scene_replenish r = {index, row->ts, row->budget_ns};
+    if (index >= 0)
+        g_array_append_val(q->replenish, r);
+    return true;
+}
+
+static bool take_period(void *user, const struct xt_db_period *row)
+{
+    struct query *q = user;
+    int index = index_of(q, row->vcpu);
+    const struct xt_db_vcpu *vcpu = vcpu_of(q, row->vcpu);
+    if (index < 0 || (row->reference && vcpu->period_ns > 0))
+        return true; /* the server's own periods are what it was scheduled by */
+    struct xt_scene_period p = {
+        .vcpu = index,
+        .release = row->release,
+        .deadline = row->deadline,
+        .budget_ns = row->budget_ns,
+        .supplied_ns = row->supplied_ns,
+        .judged = row->judged,
+        .missed = row->missed,
+        .reference = row->reference,
+        .number = row->missed ? miss_number(q, row) : 0,
+    };
+    g_array_append_val(q->scene->periods, p);
+    return true;
+}
+
+static bool take_loss(void *user, const struct xt_loss *loss)
+{
+    struct query *q = user;
+    struct xt_scene_loss l = {loss->pcpu, loss->ts, loss->end_ts, loss->lost_records};
+    g_array_append_val(q->scene->losses, l);
+    if (q->scene->density)
+        xt_density_add(q->scene->density, xt_density_row_pcpu(l.pcpu), XT_SHARE_UNKNOWN, l.ts, l.end_ts);
+    return true;
+}
+
+static bool take_job(void *user, const struct xt_db_job *row)
+{
+    struct query *q = user;
+    bool shown = false;
+    for (unsigned v = 0; v < q->scene->vcpus->len && !shown; v++) {
+        const struct xt_scene_vcpu *vcpu = &g_array_index(q->scene->vcpus, struct xt_scene_vcpu, v);
+        shown = row->domid >= 0 ? vcpu->domid == row->domid : g_strcmp0(vcpu->domain, row->domain) == 0;
+    }
+    if (!shown)
+        return true;
+    struct xt_scene_job job = {
+        .domain = g_strdup(row->domain),
+        .task = g_strdup(row->task),
+        .number = row->job,
+        .release = row->release,
+        .start = row->start == INT64_MIN ? -1 : row->start,
+        .completion = row->completion == INT64_MIN ? -1 : row->completion,
+        .deadline = row->deadline,
+        .missed = row->missed == 1,
+    };
+    g_array_append_val(q->scene->jobs, job);
+    return true;
+}
+
+static int compare_jobs(const void *a, const void *b)
+{
+    const struct xt_scene_job *x = a, *y = b;
+    int order = g_strcmp0(x->domain, y->domain);
+    if (order == 0 && x->task && y->task && strlen(x->task) != strlen(y->task))
+        order = strlen(x->task) < strlen(y->task) ? -1 : 1; /* task 2 before task 10 */
+    if (order == 0)
+        order = g_strcmp0(x->task, y->task);
+    return order != 0 ? order : x->release < y->release ? -1 : x->release > y->release;
+}
+
+static int compare_intervals(const void *a, const void *b)
+{
+    const struct xt_scene_interval *x = a, *y = b;
+    if (x->vcpu != y->vcpu)
+        return x->vcpu - y->vcpu;
+    return x->ts < y->ts ? -1 : x->ts > y->ts;
+}
+
+static int compare_replenish(const void *a, const void *b)
+{
+    const struct xt_scene_replenish *x = a, *y = b;
+    if (x->vcpu != y->vcpu)
+        return x->vcpu - y->vcpu;
+    return x->ts < y->ts ? -1 : x->ts > y->ts;
+}
+
+/* Budgets of every server from its last replenishment before the window on. */
+static void add_budgets(struct query *q)
+{
+    struct xt_scene_replenish *r = (struct xt_scene_replenish *)q->replenish->data;
+    struct xt_scene_interval *i = (struct xt_scene_interval *)q->before->data;
+    unsigned at_r = 0, at_i = 0;
+
+    qsort(r, q->replenish->len, sizeof(*r), compare_replenish);
+    qsort(i, q->before->len, sizeof(*i), compare_intervals);
+    for (int v = 0; v < (int)q->scene->vcpus->len; v++) {
+        while (at_r < q->replenish->len && r[at_r].vcpu < v)
+            at_r++;
+        while (at_i < q->before->len && i[at_i].vcpu < v)
+            at_i++;
+        unsigned first_r = at_r, first_i = at_i;
+        while (at_r < q->replenish->len && r[at_r].vcpu == v)
+            at_r++;
+        while (at_i < q->before->len && i[at_i].vcpu == v)
+            at_i++;
+        while (first_r + 1 < at_r && r[first_r + 1].ts <= q->scene->from)
+            first_r++;
+        xt_scene_add_levels(q->scene, v, r + first_r, at_r - first_r, i + first_i, at_i - first_i);
+    }
+}
+
+static int64_t lookback_of(const struct query *q)
+{
+    int64_t longest = 0;
+    for (unsigned v = 0; v < q->scene->vcpus->len; v++)
+        longest = MAX(longest, g_array_index(q->scene->vcpus, struct xt_scene_vcpu, v).period_ns);
+    return MAX(q->scene->from - MIN(longest * 3, LONGEST_LOOKBACK_NS), 0);
+}
+
+/* Many VCPUs: those to which nothing happened in the window need no row. */
+static void hide_quiet(struct query *q)
+{
+    struct xt_scene *scene = q->scene;
+    unsigned quiet = 0;
+
+    if (scene->vcpus->len <= MANY_VCPUS || q->request->vcpus || q->request->domains)
+        return;
+    for (unsigned v = 0; v < scene->vcpus->len; v++)
+        quiet += q->row_count[v] == 0;
+    if (quiet == scene->vcpus->len)
+        return;
+    for (unsigned v = 0; v < scene->vcpus->len; v++)
+        g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden = q->row_count[v] == 0;
+}
+
+static bool collect(struct query *q, GError **error)
+{
+    struct xt_scene *scene = q->scene;
+    int64_t run = q->run->id, from = scene->from, to = scene->to;
+
+    q->row_count = g_new0(uint64_t, scene->vcpus->len + 1);
+    q->lookback = from;
+    if (q->request->detail == XT_DETAIL_OVERVIEW)
+        turn_to_density(q);
+    else if (q->request->detail == XT_DETAIL_EXACT || to - from <= ALWAYS_EXACT_NS * 100)
+        q->lookback = lookback_of(q);
+
+    if (!xt_db_each_interval(q->db, run, q->lookback, to, 0, take_interval, q, error) ||
+        !xt_db_each_loss(q->db, run, from, to, take_loss, q, error))
+        return false;
+    hide_quiet(q);
+    if (scene->density) {
+        for (unsigned i = 0; i < q->misses->len; i++) {
+            const struct xt_db_period *m = &g_array_index(q->misses, struct xt_db_period, i);
+            int index = index_of(q, m->vcpu);
+            if (index >= 0)
+                xt_density_count(scene->density, xt_density_row_vcpu(index), XT_SHARE_MISSES, m->deadline);
+        }
+        return true;
+    }
+    if (!xt_db_each_dispatch(q->db, run, from, to, 0, take_dispatch, q, error) ||
+        !xt_db_each_replenish(q->db, run, q->lookback, to, 0, take_replenish, q, error) ||
+        !xt_db_each_period(q->db, run, from, to, 0, take_period, q, error))
+        return false;
+    if (q->request->jobs && !xt_db_each_job(q->db, run, from, to, -1, take_job, q, error))
+        return false;
+    g_array_sort(scene->jobs, compare_jobs);
+    add_budgets(q);
+    return true;
+}
+
+static void describe(struct query *q)
+{
+    struct xt_scene *scene = q->scene;
+    scene->run = g_strdup(q->run->name);
+    scene->policy = g_strdup(q->run->policy);
+    scene->scheduler = g_strdup(q->run->scheduler);
+    scene->xen_version = g_strdup(q->run->xen_version);
+    scene->emulated = q->run->emulated;
+    scene->run_ns = q->run->duration_ns;
+    scene->run_lost_records = q->run->lost_records;
+    scene->run_misses = q->misses->len;
+}
+
+static bool answer(struct query *q, GError **error)
+{
+    q->run = xt_db_run_find(q->db, q->request->run, error);
+    if (!q->run)
+        return false;
+    q->vcpus = xt_db_vcpus(q->db, q->run->id, error);
+    if (!q->vcpus)
+        return false;
+    q->misses = xt_db_misses(q->db, q->run->id, error);
+    if (!q->misses)
+        return false;
+    g_array_sort(q->misses, compare_misses);
+    GArray *pcpus = xt_db_pcpus(q->db, q->run->id, error);
+    if (!pcpus)
+        return false;
+    for (unsigned i = 0; i < pcpus->len; i++) {
+        int pcpu = g_array_index(pcpus, int32_t, i);
+        g_array_append_val(q->scene->pcpus, pcpu);
+    }
+    g_array_unref(pcpus);
+    describe(q);
+    return choose_vcpus(q, error) && choose_window(q, error) && collect(q, error);
+}
+
+struct xt_scene *xt_scene_query(struct xt_db *db, const struct xt_scene_request *request, GError **error)
+{
+    struct query q = {
+        .db = db,
+        .request = request,
+        .scene = xt_scene_new(0, 0),
+        .index = g_hash_table_new(g_int64_hash, g_int64_equal),
+        .all = g_hash_table_new(g_int64_hash, g_int64_equal),
+        .replenish = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_replenish)),
+        .before = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_interval)),
+    };
+    bool ok = answer(&q, error);
+
+    g_hash_table_unref(q.index);
+    g_hash_table_unref(q.all);
+    g_array_unref(q.replenish);
+    g_array_unref(q.before);
+    g_free(q.row_count);
+    g_clear_pointer(&q.vcpus, g_ptr_array_unref);
+    g_clear_pointer(&q.misses, g_array_unref);
+    xt_db_run_free(q.run);
+    if (ok)
+        return q.scene;
+    xt_scene_free(q.scene);
+    return NULL;
+}
