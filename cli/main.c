@@ -14,6 +14,9 @@ static const struct {
     { "query", "ask the database, by name or in SQL", xt_cmd_query },
     { "db", "check a database, and tell what is in it", xt_cmd_db },
     { "stats", "the tables a person wants first, from a recording, a trace or a database", xt_cmd_stats },
+    { "gantt", "draw what ran when", xt_cmd_gantt },
+    { "hist", "draw histograms of overheads and latencies", xt_cmd_hist },
+    { "cdf", "draw distribution functions of overheads and latencies", xt_cmd_cdf },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
     { "lab", "a real RT-Xen host inside QEMU, for those who have none", xt_cmd_lab },
 };

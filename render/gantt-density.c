@@ -109,8 +109,8 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
     }
     struct xt_tag tag = {"share waiting", scene->from, 0, vcpu ? vcpu->domid : -1, vcpu ? vcpu->vcpu : -1, pcpu};
     if (xt_density_share(d, density_row, XT_SHARE_RUNNABLE)) {
-        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_RUNNABLE, XT_PAINT_FILL(0xbdbdbd), tag);
-        g->used[USED_RUNNABLE] = true;
+        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_RUNNABLE, XT_PAINT_FILL(XT_COLOUR_WAIT_SHARE), tag);
+        g->used[USED_WAIT_SHARE] = true;
     }
     if (xt_density_share(d, density_row, XT_SHARE_UNKNOWN)) {
         tag.kind = "share unknown";

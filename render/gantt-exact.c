@@ -93,7 +93,7 @@ static void draw_intervals(struct gantt *g, const struct panel *panel, struct xt
     }
 }
 
-/* Marks under the boxes. One that would touch its left neighbour in the row becomes a tick: none is hidden. */
+/* Marks under the boxes. One that would touch its left neighbour in the row becomes a tick below: none is hidden. */
 static void put_mark(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, int row_number, double *last,
                      enum used what, int64_t ts, const struct xt_scene_vcpu *vcpu, int pcpu)
 {
@@ -104,11 +104,14 @@ static void put_mark(struct gantt *g, const struct panel *panel, struct xt_canva
     const struct row *row = gantt_row(panel, (unsigned)row_number);
     if (row->mark_height <= 0)
         return;
-    double x = gantt_x(g, panel->scene, ts), size = row->mark_height * 0.82;
+    double x = gantt_x(g, panel->scene, ts), size = row->mark_height * 0.75;
     struct xt_tag tag = {kinds[what], ts, 0, vcpu->domid, vcpu->vcpu, pcpu};
     bool crowded = x - last[row_number] < size * 1.1;
 
-    gantt_mark(canvas, crowded ? USED_CROWDED : what, x, row->mark_y + row->mark_height / 2, size, &tag);
+    if (crowded)
+        gantt_mark(canvas, USED_CROWDED, x, row->mark_y + row->mark_height * 0.9, row->mark_height * 0.2, &tag);
+    else
+        gantt_mark(canvas, what, x, row->mark_y + row->mark_height * 0.4, size, &tag);
     g->used[crowded ? USED_CROWDED : what] = true;
     if (!crowded)
         last[row_number] = x;
@@ -149,7 +152,7 @@ static void draw_marks(struct gantt *g, const struct panel *panel, struct xt_can
                          i->reason == XT_REASON_TIMESLICE || i->reason == XT_REASON_TASKLET ||
                          i->reason == XT_REASON_BLOCK_ABORT;
         struct mark mark = {i->end_ts, depleted ? USED_DEPLETION : USED_PREEMPTION, i->vcpu, i->pcpu};
-        if (depleted || preempted)
+        if ((depleted || preempted) && !g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu).hidden)
             g_array_append_val(marks, mark);
     }
     for (unsigned n = 0; n < scene->migrations->len; n++) {

@@ -16,6 +16,9 @@ static void swatch_used(struct xt_canvas *canvas, double x, double y, double wid
         xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.1, width * 0.9, height * 0.2, XT_PAINT_FILL(XT_COLOUR_WAIT),
                        NULL);
         break;
+    case USED_WAIT_SHARE:
+        xt_swatch_box(canvas, x, y, width, height, XT_PAINT_FILL(XT_COLOUR_WAIT_SHARE), what);
+        break;
     case USED_RELEASE:
         gantt_arrow_up(canvas, x, top, bottom, height * 0.4, XT_COLOUR_INK, NULL);
         break;
@@ -129,6 +132,7 @@ void gantt_fill_legend(struct gantt *g)
     } entries[] = {
         {USED_COLUMN, "height: share of that time"},
         {USED_RUNNABLE, "runnable, waiting"},
+        {USED_WAIT_SHARE, "runnable, waiting"},
         {USED_UNKNOWN, "unknown"},
         {USED_LOSS, "records lost"},
         {USED_RELEASE, "release"},
@@ -179,16 +183,15 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
         g_string_append_printf(out, ", %s records lost in the run", xt_format_count(c, sizeof(c), scene->run_lost_records));
     if (scene->run_misses > 0)
         g_string_append_printf(out, ", %s periods missed in the run", xt_format_count(c, sizeof(c), scene->run_misses));
-    unsigned quiet = 0;
+    unsigned hidden = panel->left_out;
     for (unsigned v = 0; v < scene->vcpus->len; v++)
-        quiet += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
-    if ((g->options.rows & XT_ROWS_VCPU) && panel->left_out + scene->vcpus_left_out + quiet > 0)
-        g_string_append_printf(out, "; %u of %u VCPUs shown", scene->vcpus->len - panel->left_out - quiet,
-                               scene->vcpus->len + scene->vcpus_left_out);
-    if (quiet > 0)
-        g_string_append_printf(out, ", %u neither ran nor waited", quiet);
+        hidden += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
+    if ((g->options.rows & XT_ROWS_VCPU) && hidden > 0)
+        g_string_append_printf(out, "; rows for %u of %u VCPUs", scene->vcpus->len - hidden, scene->vcpus->len);
+    if (scene->quiet > 0)
+        g_string_append_printf(out, ", %u neither ran nor waited", scene->quiet);
     if (panel->left_out > 0)
-        g_string_append_printf(out, ", of the others those that ran most");
+        g_string_append_printf(out, ", those that ran most");
     if (panel->pcpus_left_out > 0)
         g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out, scene->pcpus->len);
     g_string_append(out, ". ");

@@ -23,6 +23,7 @@ struct row {
 enum used {
     USED_RUNNING,
     USED_RUNNABLE,
+    USED_WAIT_SHARE,
     USED_UNKNOWN,
     USED_RELEASE,
     USED_DEADLINE,

@@ -58,7 +58,11 @@ static char *vcpu_note(const struct xt_scene_vcpu *vcpu)
     char period[24], budget[24];
     xt_format_duration(period, sizeof(period), (double)vcpu->period_ns, 4);
     xt_format_duration(budget, sizeof(budget), (double)vcpu->budget_ns, 4);
-    char *note = g_strdup_printf("%s%s(%s, %s)", name ? name : "", name ? " " : "", period, budget);
+    char *unit = strchr(period, ' '), *other = strchr(budget, ' ');
+    if (unit && other && strcmp(unit, other) == 0)
+        *unit = '\0'; /* "(10, 4 ms)" */
+    char *note = g_strdup_printf("%s%s%s(%s, %s)", name ? name : "", name ? " " : "", vcpu->reference ? "ref. " : "", period,
+                                 budget);
     g_free(name);
     return note;
 }
@@ -393,20 +397,30 @@ static void draw(const struct xt_figure *figure, struct xt_canvas *canvas)
     xt_caption_draw(&g->theme, canvas, g->caption, x, g->caption_y, width);
 }
 
+static void forget_layout(struct gantt *g)
+{
+    for (unsigned p = 0; p < g->n_panels; p++) {
+        struct panel *panel = &g->panels[p];
+        g_clear_pointer(&panel->rows, g_array_unref);
+        g_clear_pointer(&panel->vcpu_row, g_free);
+        g_clear_pointer(&panel->pcpu_row, g_free);
+        panel->left_out = panel->pcpus_left_out = 0;
+    }
+    g_hash_table_remove_all(g->owners);
+    g_clear_pointer(&g->legend, xt_legend_free);
+    g_clear_pointer(&g->caption, g_free);
+    memset(g->used, 0, sizeof(g->used));
+}
+
 static void free_gantt(struct xt_figure *figure)
 {
     struct gantt *g = (struct gantt *)figure;
-    for (unsigned p = 0; p < g->n_panels; p++) {
-        g_array_unref(g->panels[p].rows);
-        g_free(g->panels[p].vcpu_row);
-        g_free(g->panels[p].pcpu_row);
+    forget_layout(g);
+    for (unsigned p = 0; p < g->n_panels; p++)
         xt_scene_free(g->scenes[p]);
-    }
     g_hash_table_unref(g->owners);
-    xt_legend_free(g->legend);
     g_free(g->panels);
     g_free(g->scenes);
-    g_free(g->caption);
     g_free(g->title);
     g_free(g);
 }
@@ -436,30 +450,20 @@ static void find_used(struct gantt *g)
     g_bytes_unref(xt_canvas_finish(canvas, NULL));
 }
 
-struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gantt_options *options,
-                               struct xt_scene *const *scenes, unsigned n_scenes)
+/* Lays out all parts with `below` pt kept for axis, legend and caption; returns the height that came of it. */
+static double lay_out(struct gantt *g, double below)
 {
-    struct gantt *g = g_new0(struct gantt, 1);
+    const struct xt_theme *theme = &g->theme;
+    double margin = theme->gap * 0.6, text_width = theme->width - 2 * margin;
+    double titles = g->n_panels * (theme->title + theme->gap * 1.1);
+    double room = MAX((theme->height > 0 ? theme->height : AUTO_HEIGHT) - titles - below - margin, 0);
     bool budgets;
-    double text_width = theme->width - 1.2 * theme->gap, margin = theme->gap * 0.6;
 
-    g->theme = *theme;
-    g->options = *options;
-    g->n_panels = n_scenes;
-    g->scenes = g_memdup2(scenes, n_scenes * sizeof(*scenes));
-    g->panels = g_new0(struct panel, n_scenes);
-    g->owners = g_hash_table_new(NULL, NULL);
-    for (unsigned p = 0; p < n_scenes; p++) {
-        g->panels[p].scene = g->scenes[p];
+    forget_layout(g);
+    for (unsigned p = 0; p < g->n_panels; p++)
         make_rows(g, &g->panels[p]);
-    }
-
-    /* What stands around the rows; legend and caption are estimated until the rows are known. */
-    double titles = n_scenes * (theme->title + theme->gap * 1.1);
-    double below = axis_height(g) + theme->label * (theme->width < 300 ? 12 : 7);
-    double room = (theme->height > 0 ? theme->height : AUTO_HEIGHT) - titles - below - margin;
     fit_rows(g, room, theme->height > 0 ? room : MOST_HEIGHT, &budgets);
-    for (unsigned p = 0; p < n_scenes; p++)
+    for (unsigned p = 0; p < g->n_panels; p++)
         index_rows(&g->panels[p]);
     rows_height(g, g->unit, budgets);
     g->left = margin + label_width(g) + theme->gap * 0.7;
@@ -471,7 +475,29 @@ struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gan
     g->caption = gantt_caption(g);
     g->legend_y = y + theme->gap * 0.3;
     g->caption_y = g->legend_y + xt_legend_height(g->legend, text_width) + theme->gap * 0.3;
-    double end = g->caption_y + xt_caption_height(theme, g->caption, text_width) + margin;
+    return g->caption_y + xt_caption_height(theme, g->caption, text_width) + margin;
+}
+
+struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gantt_options *options,
+                               struct xt_scene *const *scenes, unsigned n_scenes)
+{
+    struct gantt *g = g_new0(struct gantt, 1);
+
+    g->theme = *theme;
+    g->options = *options;
+    g->n_panels = n_scenes;
+    g->scenes = g_memdup2(scenes, n_scenes * sizeof(*scenes));
+    g->panels = g_new0(struct panel, n_scenes);
+    g->owners = g_hash_table_new(NULL, NULL);
+    for (unsigned p = 0; p < n_scenes; p++)
+        g->panels[p].scene = g->scenes[p];
+
+    /* How long legend and caption become is known only when the rows are chosen, and these depend on the room that is left. */
+    double below = axis_height(g) + theme->label * 4, end = lay_out(g, below);
+    for (unsigned attempt = 0; theme->height > 0 && end > theme->height && attempt < 6; attempt++) {
+        below += end - theme->height;
+        end = lay_out(g, below);
+    }
 
     g->title = panel_title(g->scenes[0]);
     g->figure = (struct xt_figure){

@@ -115,7 +115,7 @@ void plot_ticks_probability(struct xt_ticks *ticks, double lo)
 
     ticks->n = 0;
     ticks->unit[0] = '\0';
-    for (int decade = 0; decade >= last && ticks->n < G_N_ELEMENTS(ticks->tick); decade--) {
+    for (int decade = last; decade <= 0 && ticks->n < G_N_ELEMENTS(ticks->tick); decade++) {
         struct xt_tick *tick = &ticks->tick[ticks->n++];
         tick->at = pow(10, decade);
         tick->label[0] = '\0';

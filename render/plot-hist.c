@@ -30,12 +30,13 @@ static void draw_bins(const struct plot_panel *panel, const struct plot_frame *f
     g_free(counts);
 }
 
-/* Vertical lines with labels over the frame; a label that would touch the one before is left to the table. */
+/* Vertical lines with labels over the frame, in two lines: the upper one begins where the group's name ends. A label that
+ * finds no room in either is left to the table. */
 static void draw_markers(const struct plot *plot, const struct plot_frame *f, const struct xt_samples *group,
-                         struct xt_canvas *canvas)
+                         double upper_from, struct xt_canvas *canvas)
 {
     struct xt_font font = xt_font_small(&plot->theme);
-    double taken = -1e9;
+    double taken[] = {-1e9, upper_from};
 
     font.colour = XT_COLOUR_INK;
     for (unsigned m = 0; m < G_N_ELEMENTS(markers) && group->n > 0; m++) {
@@ -44,14 +45,20 @@ static void draw_markers(const struct plot *plot, const struct plot_frame *f, co
         double x = plot_x(f, (double)ns);
         struct xt_paint paint = {.fill = XT_NO_COLOUR, .stroke = XT_COLOUR_INK, .width = XT_LINE_MARK,
                                  .dash = markers[m].dash};
-        xt_canvas_line(canvas, x, f->y - font.size * 0.35, x, f->y + f->height, &paint, NULL);
         snprintf(text, sizeof(text), "%s %s", markers[m].name, xt_format_duration(value, sizeof(value), (double)ns, 3));
         double half = xt_text_width(&font, text) / 2;
         double at = CLAMP(x, f->x + half, f->x + f->width - half);
-        if (at - half < taken + font.size * 0.6)
+        unsigned line = 0;
+        while (line < 2 && at - half < taken[line] + font.size * 0.6)
+            line++;
+        double top = line == 1 ? f->y - font.size * 1.55 : f->y - font.size * 0.35;
+        xt_canvas_line(canvas, x, top, x, f->y + f->height, &paint, NULL);
+        if (line == 2)
             continue;
-        xt_canvas_text(canvas, at, f->y - font.size * 0.55, XT_ALIGN_MIDDLE, &font, text, 0);
-        taken = at + half;
+        xt_canvas_text(canvas, at, f->y - font.size * (line == 1 ? 1.75 : 0.55), XT_ALIGN_MIDDLE, &font, text, 0);
+        taken[line] = at + half;
+        if (line == 1)
+            taken[0] = MAX(taken[0], x); /* its line passes through the lower one */
     }
 }
 
@@ -69,7 +76,7 @@ void plot_draw_histogram(const struct plot *plot, const struct plot_panel *panel
         double y = f.y - plot->theme.label * 1.75;
         double used = xt_canvas_text(canvas, f.x, y, XT_ALIGN_START, &bold, label, f.width * 0.6);
         snprintf(text, sizeof(text), "n = %s", xt_format_count(count, sizeof(count), group->n));
-        xt_canvas_text(canvas, f.x + used + bold.size * 0.8, y, XT_ALIGN_START, &quiet, text, 0);
+        used += bold.size * 0.8 + xt_canvas_text(canvas, f.x + used + bold.size * 0.8, y, XT_ALIGN_START, &quiet, text, 0);
         g_free(label);
 
         struct xt_ticks bare = panel->x_ticks;
@@ -77,6 +84,6 @@ void plot_draw_histogram(const struct plot *plot, const struct plot_panel *panel
             bare.tick[i].label[0] = '\0';
         plot_frame_draw(&f, &plot->theme, canvas, &bare, &panel->y_ticks, last ? panel->x_name : NULL, panel->y_name);
         draw_bins(panel, &f, group, canvas);
-        draw_markers(plot, &f, group, canvas);
+        draw_markers(plot, &f, group, f.x + used + bold.size, canvas);
     }
 }

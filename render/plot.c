@@ -122,7 +122,7 @@ static double fixed_height(const struct plot *plot, const struct plot_panel *pan
 static double place_panel(struct plot *plot, struct plot_panel *panel, double y, double frame_height)
 {
     bool histogram = plot->options.kind == XT_PLOT_HIST;
-    double over = histogram ? plot->theme.label * 2.9 : plot->theme.gap * 0.4; /* group and quantiles stand over it */
+    double over = histogram ? plot->theme.label * 3.4 : plot->theme.gap * 0.4; /* group and quantiles stand over it */
 
     panel->top = y;
     panel->frame_height = frame_height;
@@ -189,6 +189,8 @@ static char *caption_of(const struct plot *plot)
                                    xt_format_duration(a, sizeof(a), bins->width, 4),
                                    plot->n_panels > 1 ? " in the first panel, by the same rule in the others" : "");
     }
+    if (plot->options.kind == XT_PLOT_HIST)
+        g_string_append(out, "No bin that holds a sample is drawn lower than 0.4 pt. ");
     if (plot->options.kind == XT_PLOT_CCDF)
         g_string_append(out, "The largest sample has P(X > x) = 0 and ends its curve. ");
     g_string_append(out, "Quantiles are exact, nearest rank. ");
@@ -221,7 +223,7 @@ struct xt_figure *xt_plot_new(const struct xt_theme *theme, const struct xt_plot
         scale_x(plot, panel);
         scale_y(plot, panel);
         plot->left = MAX(plot->left, plot_left_room(theme, &panel->y_ticks, true));
-        fixed += fixed_height(plot, panel) + panel->n_frames * theme->label * 2.9;
+        fixed += fixed_height(plot, panel) + panel->n_frames * theme->label * 3.4;
     }
     plot->left += margin;
     plot->width = theme->width - plot->left - theme->gap * 1.4;

@@ -27,12 +27,17 @@ struct query {
     GArray *before;        /* struct xt_scene_interval before or in the window, for the budgets */
     int64_t lookback;      /* where those begin */
     uint64_t *row_count;   /* intervals by VCPU */
-    unsigned n_db_vcpus;
 };
 
 static int index_of(const struct query *q, int64_t vcpu)
 {
     return GPOINTER_TO_INT(g_hash_table_lookup(q->index, &vcpu)) - 1;
+}
+
+/* Hidden VCPUs have no row, but what they ran shows in the rows of pCPUs. */
+static bool is_hidden(const struct query *q, int index)
+{
+    return g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).hidden;
 }
 
 static int compare_misses(const void *a, const void *b)
@@ -222,18 +227,17 @@ static bool choose_vcpus(struct query *q, GError **error)
         if (vcpu->domid == XT_IDLE_DOMID)
             continue;
         g_hash_table_insert(q->all, &vcpu->id, vcpu);
-        q->n_db_vcpus++;
-        bool own = vcpu->period_ns > 0;
-        if (!is_selected(q, vcpu)) {
-            q->scene->vcpus_left_out += vcpu->in_trace;
+        bool own = vcpu->period_ns > 0, selected = is_selected(q, vcpu);
+        if (!selected && !vcpu->in_trace)
             continue;
-        }
         struct xt_scene_vcpu v = {
             .domid = vcpu->domid,
             .vcpu = vcpu->vcpu,
             .domain = g_strdup(vcpu->domain),
             .period_ns = own ? vcpu->period_ns : vcpu->ref_period_ns,
             .budget_ns = own ? vcpu->budget_ns : vcpu->ref_budget_ns,
+            .reference = !own,
+            .hidden = !selected,
         };
         g_array_append_val(q->scene->vcpus, v);
         g_hash_table_insert(q->index, &vcpu->id, GINT_TO_POINTER(q->scene->vcpus->len));
@@ -316,7 +320,7 @@ static bool take_dispatch(void *user, const struct xt_db_dispatch *row)
 {
     struct query *q = user;
     int index = index_of(q, row->vcpu);
-    if (index < 0 || !(row->flags & XT_D_MIGRATED))
+    if (index < 0 || !(row->flags & XT_D_MIGRATED) || is_hidden(q, index))
         return true;
     bool known = !(row->flags & XT_D_ACROSS_LOSS);
     struct xt_scene_migration m = {
@@ -336,7 +340,7 @@ static bool take_replenish(void *user, const struct xt_db_replenish *row)
     struct query *q = user;
     int index = index_of(q, row->vcpu);
     struct xt_scene_replenish r = {index, row->ts, row->budget_ns};
-    if (index >= 0)
+    if (index >= 0 && !is_hidden(q, index))
         g_array_append_val(q->replenish, r);
     return true;
 }
@@ -346,7 +350,7 @@ static bool take_period(void *user, const struct xt_db_period *row)
     struct query *q = user;
     int index = index_of(q, row->vcpu);
     const struct xt_db_vcpu *vcpu = vcpu_of(q, row->vcpu);
-    if (index < 0 || (row->reference && vcpu->period_ns > 0))
+    if (index < 0 || is_hidden(q, index) || (row->reference && vcpu->period_ns > 0))
         return true; /* the server's own periods are what it was scheduled by */
     struct xt_scene_period p = {
         .vcpu = index,
@@ -379,6 +383,8 @@ static bool take_job(void *user, const struct xt_db_job *row)
     bool shown = false;
     for (unsigned v = 0; v < q->scene->vcpus->len && !shown; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(q->scene->vcpus, struct xt_scene_vcpu, v);
+        if (vcpu->hidden)
+            continue;
         shown = row->domid >= 0 ? vcpu->domid == row->domid : g_strcmp0(vcpu->domain, row->domain) == 0;
     }
     if (!shown)
@@ -471,6 +477,7 @@ static void hide_quiet(struct query *q)
         return;
     for (unsigned v = 0; v < scene->vcpus->len; v++)
         g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden = q->row_count[v] == 0;
+    scene->quiet = quiet;
 }
 
 static bool collect(struct query *q, GError **error)
@@ -482,7 +489,7 @@ static bool collect(struct query *q, GError **error)
     q->lookback = from;
     if (q->request->detail == XT_DETAIL_OVERVIEW)
         turn_to_density(q);
-    else if (q->request->detail == XT_DETAIL_EXACT || to - from <= ALWAYS_EXACT_NS * 100)
+    else if (q->request->detail == XT_DETAIL_EXACT || to - from <= ALWAYS_EXACT_NS * 100LL)
         q->lookback = lookback_of(q);
 
     if (!xt_db_each_interval(q->db, run, q->lookback, to, 0, take_interval, q, error) ||

@@ -12,8 +12,9 @@ struct xt_scene_vcpu {
     int domid, vcpu;
     char *domain; /* name as it came, hostile text; NULL unknown. The scene's. */
     int64_t period_ns, budget_ns; /* 0 none */
+    bool reference;     /* these are a reference reservation: the scheduler does not know them */
     int64_t running_ns; /* in the window */
-    bool hidden;        /* nothing happened to it there: it has no row, the caption counts it */
+    bool hidden;        /* no row of its own: not selected, or quiet in the window */
 };
 
 struct xt_scene_interval {
@@ -84,9 +85,9 @@ struct xt_scene {
     int64_t from, to; /* window, ns since the run's start */
     char *note;       /* said in the caption: what the window was chosen for; NULL none */
 
-    GArray *vcpus;      /* struct xt_scene_vcpu, those shown, in row order; idle ones never */
+    GArray *vcpus;      /* struct xt_scene_vcpu, in row order; idle ones never */
     GArray *pcpus;      /* int, ascending */
-    unsigned vcpus_left_out; /* VCPUs of the run that a selection or limit keeps out of the rows */
+    unsigned quiet;     /* VCPUs hidden because they neither ran nor waited in the window */
 
     GArray *intervals;  /* struct xt_scene_interval, touching the window; running, runnable and unknown */
     GArray *migrations; /* struct xt_scene_migration */

@@ -132,6 +132,7 @@ static char *cut_at(const char *text, const char *end)
 
 char *xt_text_fit(const struct xt_font *font, const char *text, double max_width)
 {
+    max_width += 0.01; /* room that was measured from this very text must do */
     if (xt_text_width(font, text) <= max_width)
         return g_strdup(text);
 

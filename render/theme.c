@@ -91,7 +91,7 @@ bool xt_theme_init(struct xt_theme *theme, const char *size, GError **error)
     static const struct {
         const char *name;
         double width, height, font;
-    } sizes[] = {{"column", 252, 0, 6.5}, {"page", 516, 0, 7}, {"slide", 960, 540, 13}};
+    } sizes[] = {{"column", 252, 0, 6.8}, {"page", 516, 0, 7}, {"slide", 960, 540, 13}};
     double font = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
@@ -111,7 +111,7 @@ bool xt_theme_init(struct xt_theme *theme, const char *size, GError **error)
         font = CLAMP(theme->width / 75, 6.5, 13);
     }
     theme->label = font;
-    theme->small = MAX(font * 0.86, 5.5);
+    theme->small = MAX(font * 0.86, 6);
     theme->title = font * 1.2;
     theme->row = font * 3.1;
     theme->gap = font * 0.9;

@@ -43,6 +43,7 @@ double xt_dash_of(unsigned index);
 #define XT_COLOUR_GRID 0xd9d9d9
 #define XT_COLOUR_BAND 0xf4f4f4    /* every other row */
 #define XT_COLOUR_WAIT 0x8a8a8a    /* runnable */
+#define XT_COLOUR_WAIT_SHARE 0xbdbdbd /* the same as an area */
 #define XT_COLOUR_MISS 0xd00000    /* nothing else is red */
 #define XT_COLOUR_LOST 0xe4e0ea    /* zone of lost records */
 #define XT_COLOUR_UNKNOWN 0x77708a

@@ -133,8 +133,8 @@ struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers,
     for (unsigned p = 0; p < n_pcpus; p++)
         g_array_append_val(scene->pcpus, p);
     for (unsigned i = 0; i < n_servers; i++) {
-        struct xt_scene_vcpu v = {servers[i].domid, servers[i].vcpu, g_strdup(servers[i].domain), servers[i].period_ns,
-                                  servers[i].budget_ns, 0};
+        struct xt_scene_vcpu v = {.domid = servers[i].domid, .vcpu = servers[i].vcpu, .domain = g_strdup(servers[i].domain),
+                                  .period_ns = servers[i].period_ns, .budget_ns = servers[i].budget_ns};
         g_array_append_val(scene->vcpus, v);
         sims[i] = (struct sim){.state = XT_BLOCKED, .pcpu = XT_NO_PCPU, .last_pcpu = -1};
     }
