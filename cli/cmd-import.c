@@ -62,7 +62,7 @@ static void print_line(const struct xt_import_summary *s)
     fprintf(stderr, "%s: %s (%s), %.3f s, %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " VCPUs, %"
             G_GUINT64_FORMAT " dispatches", name, policy, s->scheduler, (double)s->duration_ns / 1e9, s->records, s->vcpus,
             s->dispatches);
-    print_share("periods", s->period_misses, s->periods);
+    print_share("judged periods", s->period_misses, s->periods_judged);
     print_share("jobs", s->job_misses, s->jobs);
     if (s->lost_records)
         fprintf(stderr, ", %" G_GUINT64_FORMAT " records lost", s->lost_records);
@@ -77,7 +77,7 @@ static void print_line(const struct xt_import_summary *s)
 static const struct xt_column columns[] = {
     { .name = "run" }, { .name = "name" }, { .name = "policy" }, { .name = "scheduler" }, { .name = "duration_ns" },
     { .name = "tsc_hz" }, { .name = "records" }, { .name = "lost_records" }, { .name = "unknown_records" },
-    { .name = "malformed_records" }, { .name = "vcpus" }, { .name = "dispatches" }, { .name = "periods" },
+    { .name = "malformed_records" }, { .name = "vcpus" }, { .name = "dispatches" }, { .name = "periods_judged" },
     { .name = "period_misses" }, { .name = "jobs" }, { .name = "job_misses" }, { .name = "seconds" },
 };
 
@@ -95,7 +95,7 @@ static void print_row(struct xt_tables *out, const struct xt_import_summary *s)
     xt_cell_int(out, (int64_t)s->malformed_records);
     xt_cell_int(out, (int64_t)s->vcpus);
     xt_cell_int(out, (int64_t)s->dispatches);
-    xt_cell_int(out, (int64_t)s->periods);
+    xt_cell_int(out, (int64_t)s->periods_judged);
     xt_cell_int(out, (int64_t)s->period_misses);
     xt_cell_int(out, (int64_t)s->jobs);
     xt_cell_int(out, (int64_t)s->job_misses);

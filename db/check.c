@@ -48,10 +48,11 @@ static const struct {
       " AND (v.dispatches <> d.dispatches OR v.migrations <> d.migrations OR v.preemptions <> d.preemptions"
       " OR v.depletions <> d.depletions) LIMIT 100" },
     { "periods",
-      "SELECT 'VCPU ' || v.id || ': counts ' || v.periods_judged || ' judged periods, ' || v.period_misses || ' missed; its rows ' || p.n || ', '"
-      " || p.missed FROM vcpu v JOIN (SELECT s.vcpu, count(p.missed) AS n, coalesce(sum(p.missed), 0) AS missed FROM period p"
-      " JOIN reservation s ON s.id = p.reservation GROUP BY s.vcpu) p ON p.vcpu = v.id"
-      " WHERE p.n <> v.periods_judged OR p.missed <> v.period_misses LIMIT 100" },
+      "SELECT 'run ' || v.run || ', d' || v.domid || 'v' || v.vcpu || ': counts ' || v.periods || ' periods, '"
+      " || v.periods_judged || ' judged, ' || v.period_misses || ' missed; its rows ' || p.n || ', ' || p.judged || ', '"
+      " || p.missed FROM vcpu v JOIN (SELECT s.vcpu, count(*) AS n, count(p.missed) AS judged,"
+      " coalesce(sum(p.missed), 0) AS missed FROM period p JOIN reservation s ON s.id = p.reservation GROUP BY s.vcpu) p"
+      " ON p.vcpu = v.id WHERE p.n <> v.periods OR p.judged <> v.periods_judged OR p.missed <> v.period_misses LIMIT 100" },
     { "samples",
       "SELECT 'run ' || s.run || ', metric ' || s.metric || ': ' || s.n || ' samples, stored ' || coalesce(p.n, 0)"
       " FROM metric_stat s LEFT JOIN (SELECT run, metric, sum(n) AS n FROM sample GROUP BY 1, 2) p"

@@ -133,7 +133,7 @@ static bool check_path(struct xt_db *db, GError **error)
 
 static bool open_handle(struct xt_db *db, int flags, GError **error)
 {
-    int rc = sqlite3_open_v2(db->sql_path, &db->handle, flags | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(db->sql_path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);

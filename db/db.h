@@ -60,7 +60,7 @@ struct xt_db_vcpu {
     int64_t period_ns, budget_ns;         /* the scheduler's own */
     int64_t ref_period_ns, ref_budget_ns; /* reference reservation */
     int64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
-    uint64_t dispatches, preemptions, depletions, migrations, periods, period_misses;
+    uint64_t dispatches, preemptions, depletions, migrations, periods, periods_judged, period_misses;
 };
 void xt_db_vcpu_free(struct xt_db_vcpu *vcpu);
 

@@ -2,6 +2,7 @@
 #include "db/import.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "db/internal.h"
 #include "db/store.h"
@@ -10,10 +11,15 @@
 #include "parse/reconstruct.h"
 #include "parse/stats.h"
 
+#define BIG_TRACE_BYTES (32 << 20)
+
 struct import {
     struct xt_db *db;
     struct xt_recording *recording;
     const struct xt_import_options *options;
+    GThread *hashing; /* NULL: hash and hash_error are there */
+    char *hash;       /* NULL unknown (standard input) */
+    GError *hash_error;
     struct xt_store *store;
     struct xt_stats *stats;
     struct xt_run run;     /* as begin() got it; pcpus is not ours */
@@ -60,6 +66,44 @@ static bool watch_dispatch(void *self, const struct xt_dispatch *d, GError **err
     return true;
 }
 
+static gpointer hash_recording(gpointer data)
+{
+    struct import *im = data;
+
+    im->hash = xt_recording_hash(im->recording, &im->hash_error);
+    return NULL;
+}
+
+static bool wait_for_hash(struct import *im, GError **error)
+{
+    if (im->hashing)
+        g_thread_join(g_steal_pointer(&im->hashing));
+    if (im->hash_error)
+        g_propagate_error(error, g_steal_pointer(&im->hash_error));
+    return error == NULL || *error == NULL;
+}
+
+/* Whether a run of as many bytes is there already. Hashing takes about as long as reading the trace, so a big one
+ * goes on beside that; but nobody should wait for an import that may be refused at its end. */
+static bool may_be_there(struct import *im)
+{
+    sqlite3_stmt *stmt;
+    struct stat st;
+    bool found = false;
+
+    if (stat(im->recording->trace_path, &st) != 0 || st.st_size < BIG_TRACE_BYTES)
+        return true;
+    if (xt_db_is_new(im->db))
+        return false;
+    stmt = xt_db_prepare(xt_db_sqlite(im->db), "SELECT 1 FROM run WHERE bytes = ?", NULL);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, st.st_size);
+        found = sqlite3_step(stmt) == SQLITE_ROW;
+    }
+    sqlite3_finalize(stmt);
+    return found;
+}
+
 /* The run that has this hash, or NULL. Within the transaction, so that two imports at once cannot both find none. */
 static char *same_content(struct import *im, const char *hash, GError **error)
 {
@@ -78,10 +122,17 @@ static char *same_content(struct import *im, const char *hash, GError **error)
     return name;
 }
 
-static bool not_there_yet(struct import *im, const char *hash, GError **error)
+static bool not_there_yet(struct import *im, GError **error)
 {
-    char *name = hash && !im->options->again ? same_content(im, hash, error) : NULL;
+    GError *failed = NULL;
+    char *name = NULL;
 
+    if (wait_for_hash(im, &failed) && im->hash && !im->options->again)
+        name = same_content(im, im->hash, &failed);
+    if (failed) {
+        g_propagate_error(error, failed);
+        return false;
+    }
     if (name)
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
                     "%s: the same recording is in %s already, as run \"%s\"; --again imports it once more",
@@ -190,12 +241,11 @@ static bool reconstruct(struct import *im, struct xt_trace *trace, GError **erro
     return xt_reconstruct(trace, im->recording, &how, sinks, G_N_ELEMENTS(sinks), im->options->cancel, error);
 }
 
-static bool run_import(struct import *im, struct xt_trace *trace, const char *hash, GError **error)
+static bool run_import(struct import *im, struct xt_trace *trace, GError **error)
 {
     struct xt_store_options what = {
         .recording = im->recording,
         .path = im->recording->path,
-        .hash = hash,
         .policy = im->options->policy ? im->options->policy : im->recording->policy,
         .policy_why = im->options->policy ? "given by hand" : im->recording->policy_why,
         .tolerance_ns = im->options->tolerance_ns,
@@ -206,13 +256,13 @@ static bool run_import(struct import *im, struct xt_trace *trace, const char *ha
 
     what.name = name;
     im->store = name ? xt_store_new(im->db, &what, error) : NULL;
-    ok = im->store && not_there_yet(im, hash, error);
+    ok = im->store && (im->hashing || not_there_yet(im, error));
     for (guint i = 0; ok && im->recording->notes && i < im->recording->notes->len; i++)
         note(im, im->recording->notes->pdata[i]);
     ok = ok && reconstruct(im, trace, error) && import_jobs(im, error);
     for (guint i = 0; ok && i < im->notes->len; i++)
         xt_store_note(im->store, im->notes->pdata[i]);
-    ok = ok && xt_store_commit(im->store, im->stats, error);
+    ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, error);
     g_free(name);
     return ok;
 }
@@ -230,7 +280,7 @@ static bool summarise(struct import *im, int64_t run, struct xt_import_summary *
         " FROM runs r WHERE run = ?", error);
     uint64_t *const counts[] = {
         &out->records, &out->lost_records, &out->unknown_records, &out->malformed_records, &out->vcpus,
-        &out->dispatches, &out->periods, &out->period_misses, &out->jobs, &out->job_misses,
+        &out->dispatches, &out->periods_judged, &out->period_misses, &out->jobs, &out->job_misses,
     };
 
     if (!stmt)
@@ -258,27 +308,27 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
     int64_t begun = g_get_monotonic_time();
     struct xt_trace *trace;
     GError *failed = NULL;
-    char *hash;
     bool ok = false;
 
     memset(summary, 0, sizeof(*summary));
     im.notes = g_ptr_array_new_with_free_func(g_free);
-    hash = xt_recording_hash(recording, &failed);
+    im.hashing = g_thread_new("xentrail-hash", hash_recording, &im);
     /* before the transaction: reading a big file, or waiting for standard input, must not lock others out */
-    if (!failed)
-        not_there_yet(&im, hash, &failed);
+    if (may_be_there(&im))
+        not_there_yet(&im, &failed);
     trace = failed ? NULL : xt_trace_open(recording->trace_path, &open, &failed);
     if (trace) {
         im.stats = xt_stats_new();
         im.watch = (struct xt_sink){ .self = &im, .begin = watch_begin, .dispatch = watch_dispatch };
-        ok = run_import(&im, trace, hash, &failed);
+        ok = run_import(&im, trace, &failed);
         if (ok)
             ok = summarise(&im, xt_store_run(im.store), summary, &failed);
         xt_store_free(im.store);
         xt_stats_free(im.stats);
         xt_trace_free(trace);
     }
-    g_free(hash);
+    wait_for_hash(&im, NULL);
+    g_free(im.hash);
     g_ptr_array_unref(im.notes);
     summary->seconds = (double)(g_get_monotonic_time() - begun) / 1e6;
     if (failed)

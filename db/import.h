@@ -24,7 +24,7 @@ struct xt_import_summary {
     char *name, *policy, *scheduler; /* policy NULL unknown; freed with xt_import_summary_clear */
     int64_t duration_ns, tsc_hz;
     uint64_t records, lost_records, unknown_records, malformed_records;
-    uint64_t vcpus, dispatches, periods, period_misses, jobs, job_misses; /* idle VCPUs not counted */
+    uint64_t vcpus, dispatches, periods_judged, period_misses, jobs, job_misses; /* idle VCPUs not counted */
     double seconds; /* that it took */
 };
 void xt_import_summary_clear(struct xt_import_summary *summary);

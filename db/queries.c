@@ -8,7 +8,7 @@ const struct xt_named_query xt_named_queries[] = {
       "SELECT run, name, policy, scheduler, xen_version, pcpus, round(duration_ns / 1e9, 6) AS duration_s, records,"
       " lost_records, emulated FROM runs WHERE" OF_RUN("") "ORDER BY run" },
     { "policies", "policies side by side: misses, migrations and preemptions per second",
-      "SELECT policy, runs, round(duration_ns / 1e9, 3) AS duration_s, periods_judged AS periods, period_misses,"
+      "SELECT policy, runs, round(duration_ns / 1e9, 3) AS duration_s, periods_judged, period_misses,"
       " round(period_miss_ratio, 6) AS period_miss_ratio, jobs, job_misses, round(job_miss_ratio, 6) AS job_miss_ratio,"
       " round(migrations_per_s, 1) AS migrations_per_s, round(preemptions_per_s, 1) AS preemptions_per_s"
       " FROM policy_stats ORDER BY policy" },
@@ -22,7 +22,7 @@ const struct xt_named_query xt_named_queries[] = {
       "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.period_ns / 1e6 AS period_ms,"
       " v.budget_ns / 1e6 AS budget_ms, round(100.0 * v.running_ns / r.duration_ns, 3) AS running_pct,"
       " round(100.0 * v.runnable_ns / r.duration_ns, 3) AS runnable_pct, v.dispatches, v.preemptions, v.depletions,"
-      " v.migrations, v.periods_judged AS periods, v.period_misses"
+      " v.migrations, v.periods_judged, v.period_misses"
       " FROM vcpu_stats v JOIN runs r USING (run) WHERE" OF_RUN("v.") "ORDER BY v.run, v.domid, v.vcpu" },
     { "busiest", "the VCPUs that ran most",
       "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.running_ns,"
@@ -43,9 +43,9 @@ const struct xt_named_query xt_named_queries[] = {
       "SELECT r.name AS run, m.short_ns, m.line FROM misses m JOIN runs r USING (run) WHERE" OF_RUN("m.")
       "ORDER BY m.short_ns DESC LIMIT 50" },
     { "misses-by-vcpu", "missed server periods by VCPU",
-      "SELECT r.name AS run, r.policy, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.periods_judged AS periods, v.period_misses,"
+      "SELECT r.name AS run, r.policy, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.periods_judged, v.period_misses,"
       " round(100.0 * v.period_misses / v.periods_judged, 3) AS missed_pct"
-      " FROM vcpu_stats v JOIN runs r USING (run) WHERE v.periods > 0 AND" OF_RUN("v.")
+      " FROM vcpu_stats v JOIN runs r USING (run) WHERE v.periods_judged > 0 AND" OF_RUN("v.")
       "ORDER BY v.run, v.domid, v.vcpu" },
     { "blame", "who held the pCPUs while VCPUs missed their periods",
       "SELECT r.name AS run, 'd' || b.for_domid || 'v' || b.for_vcpu AS missed_by, b.blame,"

@@ -48,7 +48,6 @@ static int64_t get(struct window *w, int column, int64_t null)
 static bool read_dispatch(struct window *w, struct xt_db_dispatch *d)
 {
     const struct xt_how *how = xt_db_how(w->db, get(w, 2, 0), w->error);
-    int64_t lead;
 
     if (!how)
         return false;
@@ -70,10 +69,9 @@ static bool read_dispatch(struct window *w, struct xt_db_dispatch *d)
     d->decision_ns = get(w, 11, -1);
     d->switch_ns = get(w, 12, -1);
     d->budget_left_ns = get(w, 13, -1);
-    lead = get(w, 14, d->decision_ns >= 0 && d->switch_ns >= 0 ? d->decision_ns + d->switch_ns : -1);
-    d->decision_ts = lead < 0 ? -1 : d->run_ts - lead;
+    d->decision_ts = d->decision_ns < 0 || d->switch_ns < 0 ? -1 : d->run_ts - d->switch_ns - d->decision_ns;
     d->latency_kind = how->latency;
-    d->latency_ns = how->latency_apart ? get(w, 15, -1) : how->latency ? d->run_ts - d->ready_ts : -1;
+    d->latency_ns = how->latency_apart ? get(w, 14, -1) : how->latency ? d->run_ts - d->ready_ts : -1;
     return true;
 }
 
@@ -235,22 +233,32 @@ static bool walk_decisions(struct xt_db *db, int64_t run, int64_t from, int64_t 
 {
     struct window w;
     int rc = SQLITE_ROW;
-    bool go = true;
+    bool ok = true, go = true;
 
     if (!open_window(&w, db, "SELECT x.*" CHUNKS_OF("decision"), run, from, to, 0, error))
         return false;
-    while (go && (rc = sqlite3_step(w.stmt)) == SQLITE_ROW) {
+    while (ok && go && (rc = sqlite3_step(w.stmt)) == SQLITE_ROW) {
+        const struct xt_how *how = xt_db_how(db, get(&w, 6, 0), error);
         struct xt_db_decision d = {
-            .pcpu = (int32_t)get(&w, 1, XT_NO_PCPU), .ts = get(&w, 2, 0), .dur_ns = get(&w, 3, -1), .switch_ns = -1,
-            .prev = get(&w, 4, 0), .next = get(&w, 5, 0), .is_switch = get(&w, 6, 0), .no_burn = get(&w, 7, 0),
-            .tickled = get(&w, 8, 0),
+            .pcpu = (int32_t)get(&w, 1, XT_NO_PCPU),
+            .ts = get(&w, 2, 0),
+            .dur_ns = get(&w, 3, -1),
+            .switch_ns = -1,
+            .prev = get(&w, 4, 0),
+            .next = get(&w, 5, 0),
         };
 
+        ok = how != NULL;
+        if (!ok)
+            break;
+        d.is_switch = (how->flags & XT_D_NO_DISPATCH) != 0;
+        d.no_burn = (how->flags & XT_D_DECISION_NO_BURN) != 0;
+        d.tickled = (how->flags & XT_D_TICKLED) != 0;
         if (!d.is_switch)
             d.next = d.prev;
         go = pass_decision(e, &d);
     }
-    return close_window(&w, rc);
+    return close_window(&w, rc) && ok;
 }
 
 bool xt_db_each_decision(struct xt_db *db, int64_t run, int64_t from, int64_t to,
@@ -330,9 +338,17 @@ GArray *xt_db_misses(struct xt_db *db, int64_t run, GError **error)
 bool xt_db_each_replenish(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
                           bool (*each)(void *user, const struct xt_db_replenish *replenish), void *user, GError **error)
 {
+    /* those that rows of their own tell, then those that opened a stored period */
     static const char sql[] =
-        "SELECT x.*, (SELECT now_offset_ns IS NOT NULL FROM run WHERE id = ?1)"
-        CHUNKS_OF("replenishment") " AND (?4 = 0 OR x.vcpu = ?4) AND x.ts >= ?2 AND x.ts < ?3";
+        "SELECT x.vcpu, x.pcpu, x.ts AS ts, x.budget_ns,"
+        " CASE WHEN (SELECT now_offset_ns FROM run WHERE id = ?1) IS NOT NULL THEN x.ts + x.deadline_in_ns END"
+        CHUNKS_OF("replenishment") " AND (?4 = 0 OR x.vcpu = ?4) AND x.ts >= ?2 AND x.ts < ?3"
+        " UNION ALL SELECT s.vcpu, x.replenished_pcpu, x.deadline - s.period_ns + x.replenished_ns AS ts, s.budget_ns,"
+        " x.deadline FROM chunk c CROSS JOIN period x ON x.id BETWEEN c.first_id AND c.last_id"
+        " CROSS JOIN reservation s ON s.id = x.reservation"
+        " WHERE c.kind = 'period' AND c.run = ?1 AND c.to_ts >= ?2 AND c.from_ts < ?3"
+        " AND x.replenished_ns IS NOT NULL AND (?4 = 0 OR s.vcpu = ?4)"
+        " AND x.deadline - s.period_ns + x.replenished_ns >= ?2 AND x.deadline - s.period_ns + x.replenished_ns < ?3";
     struct window w;
     bool go = true;
     int rc = SQLITE_ROW;
@@ -341,10 +357,13 @@ bool xt_db_each_replenish(struct xt_db *db, int64_t run, int64_t from, int64_t t
         return false;
     while (go && (rc = sqlite3_step(w.stmt)) == SQLITE_ROW) {
         struct xt_db_replenish r = {
-            .vcpu = get(&w, 1, 0), .pcpu = (int32_t)get(&w, 2, XT_NO_PCPU), .ts = get(&w, 3, 0), .budget_ns = get(&w, 5, 0),
+            .vcpu = get(&w, 0, 0),
+            .pcpu = (int32_t)get(&w, 1, XT_NO_PCPU),
+            .ts = get(&w, 2, 0),
+            .budget_ns = get(&w, 3, 0),
+            .deadline = get(&w, 4, INT64_MIN),
         };
 
-        r.deadline = get(&w, 6, 0) ? (int64_t)((uint64_t)r.ts + (uint64_t)get(&w, 4, 0)) : INT64_MIN;
         go = each(user, &r);
     }
     return close_window(&w, rc);

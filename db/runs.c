@@ -181,7 +181,8 @@ static struct xt_db_vcpu *read_vcpu(sqlite3_stmt *stmt)
     v->depletions = (uint64_t)number(stmt, 18, 0);
     v->migrations = (uint64_t)number(stmt, 19, 0);
     v->periods = (uint64_t)number(stmt, 20, 0);
-    v->period_misses = (uint64_t)number(stmt, 21, 0);
+    v->periods_judged = (uint64_t)number(stmt, 21, 0);
+    v->period_misses = (uint64_t)number(stmt, 22, 0);
     return v;
 }
 
@@ -190,7 +191,7 @@ GPtrArray *xt_db_vcpus(struct xt_db *db, int64_t run, GError **error)
     sqlite3_stmt *stmt = xt_db_prepare(xt_db_sqlite(db),
         "SELECT id, domid, vcpu, in_trace, domain, hard_affinity, cpupool, period_ns, budget_ns, ref_period_ns,"
         " ref_budget_ns, running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns, dispatches, preemptions,"
-        " depletions, migrations, periods, period_misses FROM vcpu WHERE run = ? ORDER BY domid, vcpu", error);
+        " depletions, migrations, periods, periods_judged, period_misses FROM vcpu WHERE run = ? ORDER BY domid, vcpu", error);
     GPtrArray *vcpus;
     int rc;
 

@@ -105,8 +105,8 @@ CREATE TABLE vcpu (
     migrations INTEGER NOT NULL,   -- dispatches on another pCPU than the one before
     replenishments INTEGER NOT NULL,
     periods INTEGER NOT NULL,        -- server periods: distinct deadlines
-    periods_judged INTEGER NOT NULL, -- those that end in the run and that no unknown time touches
-    period_misses INTEGER NOT NULL,  -- judged, and missed
+    periods_judged INTEGER NOT NULL, -- those whose deadline lies in the run and that no unknown time touches
+    period_misses INTEGER NOT NULL,  -- of these, missed
     no_burn INTEGER NOT NULL,        -- preemptions assumed, as Xen wrote no burn record
     inconsistencies INTEGER NOT NULL, -- records whose old state contradicts the record before
     by_extratime INTEGER NOT NULL,   -- preemptions by reason: the rest has none of these four
@@ -166,7 +166,6 @@ CREATE TABLE dispatch (
     decision_ns INTEGER,         -- first record of the decision -> switch record; NULL: no sample
     switch_ns INTEGER,           -- switch record -> change to running; NULL: no sample
     budget_left_ns INTEGER,      -- of its server when it left, from the burn record
-    decision_lead_ns INTEGER,    -- start of the decision -> change to running, if that is not decision_ns + switch_ns
     latency_ns INTEGER           -- if how.latency_apart
 );
 
@@ -187,9 +186,8 @@ CREATE TABLE decision (
     dur_ns INTEGER,              -- NULL: no sample
     prev INTEGER,                -- vcpu.id that had the pCPU
     next INTEGER,                -- vcpu.id that was to get it; NULL if it stays with prev
-    switched INTEGER NOT NULL,   -- 1: a switch without its change to running, 0: went on with prev
-    no_burn INTEGER NOT NULL,    -- 1: lacks its burn record, kept apart in the statistics
-    tickled INTEGER NOT NULL
+    how INTEGER NOT NULL         -- how.no_dispatch: a switch without its change to running, else it went on with prev;
+                                 -- how.decision_no_burn: lacks its burn record; how.tickled
 );
 
 CREATE TABLE metric (
@@ -213,7 +211,7 @@ CREATE TABLE overhead (
 );
 
 CREATE TABLE replenishment (
-    -- RTDS gave a server its budget anew.
+    -- RTDS gave a server its budget anew, and no row of `period` says so (the others carry the one that opened them).
     id INTEGER PRIMARY KEY,
     vcpu INTEGER NOT NULL,
     pcpu INTEGER NOT NULL,       -- that wrote the record
@@ -244,7 +242,9 @@ CREATE TABLE period (
     overload_ns INTEGER NOT NULL,  -- pCPU time while it waited, by who held the pCPUs it could use: earlier deadlines
     inversion_ns INTEGER NOT NULL, -- later deadlines, or beyond budget
     latency_ns INTEGER NOT NULL,   -- nobody
-    unknown_ns INTEGER NOT NULL    -- lost records, or no deadline to compare
+    unknown_ns INTEGER NOT NULL,   -- lost records, or no deadline to compare
+    replenished_ns INTEGER,      -- the replenishment that opened it, after its release; NULL: none stored here
+    replenished_pcpu INTEGER     -- pCPU that wrote it
 );
 CREATE INDEX period_missed ON period(id) WHERE missed;
 
@@ -368,7 +368,7 @@ CREATE VIEW vcpu_stats AS
     SELECT v.run, v.domid, v.domain, v.vcpu,
         coalesce(v.period_ns, v.ref_period_ns) AS period_ns, coalesce(v.budget_ns, v.ref_budget_ns) AS budget_ns,
         v.running_ns, v.runnable_ns, v.blocked_ns, v.dispatches, v.wakeups, v.preemptions, v.depletions, v.migrations,
-        v.replenishments, v.periods, v.periods_judged, v.period_misses, v.offline_ns, v.unknown_ns, v.yields, v.no_burn,
+        v.replenishments, v.periods, v.period_misses, v.periods_judged, v.offline_ns, v.unknown_ns, v.yields, v.no_burn,
         v.inconsistencies, v.by_extratime, v.by_timeslice, v.by_tasklet, v.by_block_abort, v.in_trace, v.extratime,
         v.period_ns IS NULL AND v.ref_period_ns IS NOT NULL AS reference, v.weight, v.cap, v.hard_affinity, v.cpupool,
         v.cpu_time_before_s, v.cpu_time_after_s
@@ -456,11 +456,11 @@ CREATE VIEW depletions AS
     WHERE c.kind = 'dispatch' AND h.end_kind = 'depletion';
 
 CREATE VIEW decisions AS
-    -- Scheduling decisions. kind: switch or continue. ts: first record (the earliest known instant if that is not in
-    -- the trace: dur_ns is NULL then). dur_ns: from there to the switch or continue record. switch_ns: from the switch
+    -- Scheduling decisions. kind: switch or continue. ts: first record; where dur_ns is NULL (its start is not in the
+    -- trace, or records were lost), the earliest instant known. dur_ns: from there to the switch or continue record. switch_ns: from the switch
     -- record to the next VCPU's change to running. no_burn: 1 if it lacks its burn record (kept apart in statistics).
     SELECT c.run, d.pcpu,
-        d.end_ts - d.ran_ns - coalesce(d.decision_lead_ns, d.decision_ns + d.switch_ns, d.switch_ns, 0) AS ts,
+        d.end_ts - d.ran_ns - coalesce(d.decision_ns + d.switch_ns, d.switch_ns, 0) AS ts,
         'switch' AS kind, d.decision_ns AS dur_ns, p.domid AS prev_domid, p.vcpu AS prev_vcpu,
         v.domid AS next_domid, v.vcpu AS next_vcpu, h.migrated, d.switch_ns, h.decision_no_burn AS no_burn, h.tickled,
         c.from_ts AS chunk_from, c.to_ts AS chunk_to
@@ -468,11 +468,11 @@ CREATE VIEW decisions AS
         CROSS JOIN vcpu v ON v.id = d.vcpu CROSS JOIN how h ON h.id = d.how LEFT JOIN vcpu p ON p.id = d.prev
     WHERE c.kind = 'dispatch' AND NOT h.no_dispatch
     UNION ALL
-    SELECT c.run, d.pcpu, d.ts, CASE WHEN d.switched THEN 'switch' ELSE 'continue' END, d.dur_ns, p.domid, p.vcpu,
-        n.domid, n.vcpu, 0, NULL, d.no_burn, d.tickled, c.from_ts, c.to_ts
-    FROM chunk c CROSS JOIN decision d ON d.id BETWEEN c.first_id AND c.last_id
+    SELECT c.run, d.pcpu, d.ts, CASE WHEN h.no_dispatch THEN 'switch' ELSE 'continue' END, d.dur_ns, p.domid, p.vcpu,
+        n.domid, n.vcpu, 0, NULL, h.decision_no_burn, h.tickled, c.from_ts, c.to_ts
+    FROM chunk c CROSS JOIN decision d ON d.id BETWEEN c.first_id AND c.last_id CROSS JOIN how h ON h.id = d.how
         LEFT JOIN vcpu p ON p.id = d.prev
-        LEFT JOIN vcpu n ON n.id = CASE WHEN d.switched THEN d.next ELSE d.prev END
+        LEFT JOIN vcpu n ON n.id = CASE WHEN h.no_dispatch THEN d.next ELSE d.prev END
     WHERE c.kind = 'decision';
 
 CREATE VIEW overheads AS
@@ -492,7 +492,14 @@ CREATE VIEW replenishments AS
         c.from_ts AS chunk_from, c.to_ts AS chunk_to
     FROM chunk c CROSS JOIN run r ON r.id = c.run
         CROSS JOIN replenishment e ON e.id BETWEEN c.first_id AND c.last_id CROSS JOIN vcpu v ON v.id = e.vcpu
-    WHERE c.kind = 'replenishment';
+    WHERE c.kind = 'replenishment'
+    UNION ALL
+    SELECT c.run, v.domid, v.vcpu, p.deadline - s.period_ns + p.replenished_ns, p.deadline, s.budget_ns,
+        p.replenished_pcpu, p.deadline + r.now_offset_ns, v.domain, c.from_ts, c.to_ts
+    FROM chunk c CROSS JOIN run r ON r.id = c.run
+        CROSS JOIN period p ON p.id BETWEEN c.first_id AND c.last_id
+        CROSS JOIN reservation s ON s.id = p.reservation CROSS JOIN vcpu v ON v.id = s.vcpu
+    WHERE c.kind = 'period' AND p.replenished_ns IS NOT NULL;
 
 CREATE VIEW periods AS
     -- Server periods. missed: NULL if not judged. blame: of a miss, the cause with the most waiting time. short_ns: what

@@ -23,6 +23,14 @@ struct reservation {
     uint64_t n; /* periods */
 };
 
+#define XT_MAX_PENDING 4
+
+/* Replenishments of a VCPU whose period has not come yet. */
+struct pending {
+    unsigned n;
+    struct xt_replenish of[XT_MAX_PENDING]; /* in order of coming; vcpu is not set */
+};
+
 struct xt_store {
     struct xt_db *db;
     struct xt_store_options options;
@@ -33,6 +41,7 @@ struct xt_store {
     struct xt_run run;  /* copied at begin; pcpus too */
     struct xt_pcpu *pcpus;
     GArray *vcpus;      /* of struct xt_vcpu, by index */
+    GArray *pending;    /* of struct pending, by index */
     struct chunk chunks[XT_N_CHUNKED];
     GHashTable *how;    /* packed combination -> id */
     int64_t how_known;  /* ids up to this are in the table already */
@@ -46,7 +55,7 @@ struct xt_store {
 };
 
 /* summary.c: everything but the rows, before the commit. */
-bool xt_store_summary(struct xt_store *store, const struct xt_stats *stats, GError **error);
+bool xt_store_summary(struct xt_store *store, const char *hash, const struct xt_stats *stats, GError **error);
 
 /* policies.c: the pooled distributions of a policy ("unknown" for runs without). */
 bool xt_db_pool_policy(sqlite3 *db, const char *policy, GError **error);

@@ -1,6 +1,8 @@
 /* Rows as reconstruction hands them on. See store.h; what is written at the end is in summary.c. */
 #include "db/store.h"
 
+#include <string.h>
+
 #include "db/bind.h"
 #include "db/internal.h"
 #include "db/store-internal.h"
@@ -33,19 +35,20 @@ static bool end_chunk(struct xt_store *s, enum xt_table_id table, GError **error
 
     if (chunk->n == 0)
         return true;
-    row = xt_writer_row(s->writer, XT_T_CHUNK + table);
+    row = xt_writer_row(s->writer, XT_T_CHUNK);
     if (!row)
         return write_failed(s, error);
-    row[0] = s->run_id;
-    row[1] = chunk->first_id;
-    row[2] = chunk->next_id - 1;
-    row[3] = chunk->from_ts;
-    row[4] = chunk->to_ts;
+    row[0] = table;
+    row[1] = s->run_id;
+    row[2] = chunk->first_id;
+    row[3] = chunk->next_id - 1;
+    row[4] = chunk->from_ts;
+    row[5] = chunk->to_ts;
     chunk->n = 0;
     return true;
 }
 
-/* A row of a table with chunks that spans [from, to]; its id is filled in. NULL with error. */
+/* A row of a table with chunks that spans [from, to]; it gets the id that s->chunks says next. NULL with error. */
 static int64_t *add_row(struct xt_store *s, enum xt_table_id table, int64_t from, int64_t to, GError **error)
 {
     struct chunk *chunk = &s->chunks[table];
@@ -65,7 +68,7 @@ static int64_t *add_row(struct xt_store *s, enum xt_table_id table, int64_t from
         write_failed(s, error);
         return NULL;
     }
-    row[0] = chunk->next_id++;
+    chunk->next_id++;
     return row;
 }
 
@@ -93,8 +96,10 @@ static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
 {
     struct xt_store *s = self;
 
-    if (vcpu->index >= s->vcpus->len)
+    if (vcpu->index >= s->vcpus->len) {
         g_array_set_size(s->vcpus, vcpu->index + 1);
+        g_array_set_size(s->pending, vcpu->index + 1);
+    }
     g_array_index(s->vcpus, struct xt_vcpu, vcpu->index) = *vcpu;
     return true;
 }
@@ -104,32 +109,33 @@ static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
     struct xt_store *s = self;
     int64_t from = d->decision_ts >= 0 ? MIN(d->off_ts, d->decision_ts) : d->off_ts;
     int64_t *row = add_row(s, XT_T_DISPATCH, from, d->end_ts, error);
-    int64_t waited_ns = d->run_ts - d->ready_ts, lead_ns = d->run_ts - d->decision_ts;
-    bool sampled = d->decision_ns >= 0 && d->switch_ns >= 0;
+    int64_t waited_ns = d->run_ts - d->ready_ts;
     struct xt_how how = {
-        .off_state = d->off_state, .off_reason = d->off_reason, .ready_reason = d->ready_reason,
-        .end_reason = d->end_reason, .flags = d->flags,
+        .off_state = d->off_state,
+        .off_reason = d->off_reason,
+        .ready_reason = d->ready_reason,
+        .end_reason = d->end_reason,
+        .flags = d->flags,
         .latency = d->latency_ns < 0 ? XT_LATENCY_NONE : d->latency_kind,
-        .latency_apart = d->latency_ns >= 0 && d->latency_kind != XT_LATENCY_NONE && d->latency_ns != waited_ns,
     };
 
     if (!row)
         return false;
-    row[1] = vcpu_id(s, d->vcpu);
-    row[2] = how_id(s, &how);
-    row[3] = d->end_ts;
-    row[4] = d->end_ts - d->run_ts;
-    row[5] = waited_ns;
-    row[6] = d->ready_ts - d->off_ts;
-    row[7] = or_null(d->pcpu);
-    row[8] = or_null(d->from_pcpu);
-    row[9] = vcpu_id(s, d->prev);
-    row[10] = vcpu_id(s, d->next);
-    row[11] = or_null(d->decision_ns);
-    row[12] = or_null(d->switch_ns);
-    row[13] = or_null(d->budget_left_ns);
-    row[14] = d->decision_ts < 0 || (sampled && lead_ns == d->decision_ns + d->switch_ns) ? XT_NULL : lead_ns;
-    row[15] = how.latency_apart ? d->latency_ns : XT_NULL;
+    how.latency_apart = how.latency != XT_LATENCY_NONE && d->latency_ns != waited_ns;
+    row[0] = vcpu_id(s, d->vcpu);
+    row[1] = how_id(s, &how);
+    row[2] = d->end_ts;
+    row[3] = d->end_ts - d->run_ts;
+    row[4] = waited_ns;
+    row[5] = d->ready_ts - d->off_ts;
+    row[6] = or_null(d->pcpu);
+    row[7] = or_null(d->from_pcpu);
+    row[8] = vcpu_id(s, d->prev);
+    row[9] = vcpu_id(s, d->next);
+    row[10] = or_null(d->decision_ns);
+    row[11] = or_null(d->switch_ns);
+    row[12] = or_null(d->budget_left_ns);
+    row[13] = how.latency_apart ? d->latency_ns : XT_NULL;
     s->reached = d->end_ts;
     return true;
 }
@@ -145,10 +151,10 @@ static bool on_interval(void *self, const struct xt_interval *i, GError **error)
 
     if (!row)
         return false;
-    row[1] = vcpu_id(s, i->vcpu);
-    row[2] = how_id(s, &how);
-    row[3] = i->ts;
-    row[4] = i->end_ts - i->ts;
+    row[0] = vcpu_id(s, i->vcpu);
+    row[1] = how_id(s, &how);
+    row[2] = i->ts;
+    row[3] = i->end_ts - i->ts;
     return true;
 }
 
@@ -156,17 +162,20 @@ static bool on_decision(void *self, const struct xt_decision *d, GError **error)
 {
     struct xt_store *s = self;
     int64_t *row = add_row(s, XT_T_DECISION, d->ts, d->ts + MAX(d->dur_ns, 0), error);
+    struct xt_how how = {
+        .off_state = XT_NO_STATE,
+        .flags = (d->is_switch ? XT_D_NO_DISPATCH : 0) | (d->no_burn ? XT_D_DECISION_NO_BURN : 0) |
+                 (d->tickled ? XT_D_TICKLED : 0),
+    };
 
     if (!row)
         return false;
-    row[1] = d->pcpu;
-    row[2] = d->ts;
-    row[3] = or_null(d->dur_ns);
-    row[4] = vcpu_id(s, d->prev ? d->prev : d->is_switch ? NULL : d->next);
-    row[5] = d->is_switch ? vcpu_id(s, d->next) : XT_NULL;
-    row[6] = d->is_switch;
-    row[7] = d->no_burn;
-    row[8] = d->tickled;
+    row[0] = d->pcpu;
+    row[1] = d->ts;
+    row[2] = or_null(d->dur_ns);
+    row[3] = vcpu_id(s, d->prev || d->is_switch ? d->prev : d->next);
+    row[4] = d->is_switch ? vcpu_id(s, d->next) : XT_NULL;
+    row[5] = how_id(s, &how);
     return true;
 }
 
@@ -182,30 +191,85 @@ static bool on_overhead(void *self, const struct xt_overhead *o, GError **error)
 
     if (!row)
         return false;
-    row[1] = metrics[o->kind];
-    row[2] = o->pcpu;
-    row[3] = o->ts;
-    row[4] = o->dur_ns;
-    row[5] = vcpu_id(s, o->prev);
-    row[6] = vcpu_id(s, o->next);
-    row[7] = o->migrated;
+    row[0] = metrics[o->kind];
+    row[1] = o->pcpu;
+    row[2] = o->ts;
+    row[3] = o->dur_ns;
+    row[4] = vcpu_id(s, o->prev);
+    row[5] = vcpu_id(s, o->next);
+    row[6] = o->migrated;
     return true;
 }
 
-static bool on_replenish(void *self, const struct xt_replenish *r, GError **error)
+/* In ts; unsigned, as a damaged record may carry any 64 bits, and the sum in the view undoes the wrap. */
+static int64_t deadline_of(const struct xt_store *s, const struct xt_replenish *r)
 {
-    struct xt_store *s = self;
-    int64_t *row = add_row(s, XT_T_REPLENISHMENT, r->ts, r->ts, error);
     int64_t now_offset_ns = s->run.now_offset_ns == INT64_MIN ? 0 : s->run.now_offset_ns;
+
+    return (int64_t)((uint64_t)r->deadline_now_ns - (uint64_t)now_offset_ns);
+}
+
+static bool add_replenishment(struct xt_store *s, uint32_t vcpu, const struct xt_replenish *r, GError **error)
+{
+    int64_t *row = add_row(s, XT_T_REPLENISHMENT, r->ts, r->ts, error);
 
     if (!row)
         return false;
-    row[1] = vcpu_id(s, r->vcpu);
-    row[2] = r->pcpu;
-    row[3] = r->ts;
-    /* unsigned: a damaged record may carry any 64 bits, and the sum in the view undoes the wrap */
-    row[4] = (int64_t)((uint64_t)r->deadline_now_ns - (uint64_t)now_offset_ns - (uint64_t)r->ts);
-    row[5] = r->budget_ns;
+    row[0] = s->vcpu_base + vcpu;
+    row[1] = r->pcpu;
+    row[2] = r->ts;
+    row[3] = (int64_t)((uint64_t)deadline_of(s, r) - (uint64_t)r->ts);
+    row[4] = r->budget_ns;
+    return true;
+}
+
+static void forget_pending(struct pending *p, unsigned i)
+{
+    memmove(&p->of[i], &p->of[i + 1], (--p->n - i) * sizeof(p->of[0]));
+}
+
+/* Nearly every replenishment opens a period, whose row then carries it: it waits for that here. */
+static bool on_replenish(void *self, const struct xt_replenish *r, GError **error)
+{
+    struct xt_store *s = self;
+    struct pending *p = &g_array_index(s->pending, struct pending, r->vcpu->index);
+
+    if (s->run.now_offset_ns == INT64_MIN)
+        return add_replenishment(s, r->vcpu->index, r, error);
+    if (p->n == XT_MAX_PENDING) {
+        if (!add_replenishment(s, r->vcpu->index, &p->of[0], error))
+            return false;
+        forget_pending(p, 0);
+    }
+    p->of[p->n++] = *r;
+    return true;
+}
+
+/* Takes the replenishment that opened the period out of those that wait. */
+static bool take_replenishment(struct xt_store *s, const struct xt_period *period, struct xt_replenish *found)
+{
+    struct pending *p = &g_array_index(s->pending, struct pending, period->vcpu->index);
+
+    for (unsigned i = 0; i < p->n && !period->reference; i++) {
+        if (deadline_of(s, &p->of[i]) == period->deadline && p->of[i].budget_ns == period->budget_ns) {
+            *found = p->of[i];
+            forget_pending(p, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool flush_pending(struct xt_store *s, GError **error)
+{
+    for (guint i = 0; i < s->pending->len; i++) {
+        struct pending *p = &g_array_index(s->pending, struct pending, i);
+
+        for (; p->n; forget_pending(p, 0)) {
+            if (!add_replenishment(s, i, &p->of[0], error))
+                return false;
+        }
+    }
     return true;
 }
 
@@ -246,15 +310,16 @@ static bool add_blame(struct xt_store *s, int64_t period, const struct xt_period
 {
     for (uint32_t i = 0; i < p->n_parts; i++) {
         const struct xt_blame_part *part = &p->parts[i];
-        int64_t *row = xt_writer_row(s->writer, XT_T_BLAME + part->blame);
+        int64_t *row = xt_writer_row(s->writer, XT_T_BLAME);
 
         if (!row)
             return write_failed(s, error);
         row[0] = period;
         row[1] = i;
-        row[2] = part->pcpu;
-        row[3] = vcpu_id(s, part->vcpu);
-        row[4] = part->dur_ns;
+        row[2] = part->blame;
+        row[3] = part->pcpu;
+        row[4] = vcpu_id(s, part->vcpu);
+        row[5] = part->dur_ns;
     }
     return true;
 }
@@ -262,21 +327,25 @@ static bool add_blame(struct xt_store *s, int64_t period, const struct xt_period
 static bool on_period(void *self, const struct xt_period *p, GError **error)
 {
     struct xt_store *s = self;
-    int64_t *row = add_row(s, XT_T_PERIOD, p->deadline - p->period_ns, p->deadline, error);
-    int64_t id;
+    int64_t id = s->chunks[XT_T_PERIOD].next_id, release = p->deadline - p->period_ns;
+    struct xt_replenish r;
+    bool opened = take_replenishment(s, p, &r);
+    int64_t *row = add_row(s, XT_T_PERIOD, opened ? MIN(release, r.ts) : release, opened ? MAX(p->deadline, r.ts) : p->deadline,
+                           error);
 
     if (!row)
         return false;
-    id = row[0];
-    row[1] = reservation_id(s, p);
-    row[2] = p->deadline;
-    row[3] = p->supplied_ns;
-    row[4] = p->extratime_ns;
-    row[5] = p->judged ? p->missed : XT_NULL;
-    row[6] = p->ready_ts < 0 ? XT_NULL : p->deadline - p->ready_ts;
-    row[7] = p->short_ns;
+    row[0] = reservation_id(s, p);
+    row[1] = p->deadline;
+    row[2] = p->supplied_ns;
+    row[3] = p->extratime_ns;
+    row[4] = p->judged ? p->missed : XT_NULL;
+    row[5] = p->ready_ts < 0 ? XT_NULL : p->deadline - p->ready_ts;
+    row[6] = p->short_ns;
     for (int i = 0; i < XT_N_BLAMES; i++)
-        row[8 + i] = p->blame_ns[i];
+        row[7 + i] = p->blame_ns[i];
+    row[11] = opened ? r.ts - release : XT_NULL;
+    row[12] = opened ? r.pcpu : XT_NULL;
     return add_blame(s, id, p, error);
 }
 G_STATIC_ASSERT(XT_BLAME_OVERLOAD == 0 && XT_BLAME_INVERSION == 1 && XT_BLAME_LATENCY == 2 && XT_BLAME_UNKNOWN == 3);
@@ -300,6 +369,8 @@ static bool on_end(void *self, GError **error)
 {
     struct xt_store *s = self;
 
+    if (!flush_pending(s, error))
+        return false;
     for (int table = 0; table < XT_N_CHUNKED; table++) {
         if (!end_chunk(s, (enum xt_table_id)table, error))
             return false;
@@ -386,6 +457,7 @@ struct xt_store *xt_store_new(struct xt_db *db, const struct xt_store_options *o
     s->sink = functions;
     s->sink.self = s;
     s->vcpus = g_array_new(FALSE, TRUE, sizeof(struct xt_vcpu));
+    s->pending = g_array_new(FALSE, TRUE, sizeof(struct pending));
     s->how = g_hash_table_new(NULL, NULL);
     s->how_new = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     s->reservations = g_hash_table_new(hash_reservation, equal_reservation);
@@ -421,11 +493,11 @@ void xt_store_note(struct xt_store *s, const char *note)
     g_string_append(s->notes, note);
 }
 
-bool xt_store_commit(struct xt_store *s, const struct xt_stats *stats, GError **error)
+bool xt_store_commit(struct xt_store *s, const char *hash, const struct xt_stats *stats, GError **error)
 {
     g_clear_pointer(&s->add_job, sqlite3_finalize);
     g_clear_pointer(&s->writer, xt_writer_free);
-    return xt_store_summary(s, stats, error) && xt_db_commit(s->db, error);
+    return xt_store_summary(s, hash, stats, error) && xt_db_commit(s->db, error);
 }
 
 void xt_store_free(struct xt_store *s)
@@ -437,6 +509,7 @@ void xt_store_free(struct xt_store *s)
     xt_db_rollback(s->db);
     g_free(s->pcpus);
     g_array_free(s->vcpus, TRUE);
+    g_array_free(s->pending, TRUE);
     g_hash_table_unref(s->how);
     g_array_free(s->how_new, TRUE);
     g_hash_table_unref(s->reservations);

@@ -10,7 +10,6 @@ struct xt_store_options {
     const struct xt_recording *recording; /* host snapshot; may be NULL */
     const char *name;          /* of the run; must be free */
     const char *path;          /* where the recording lies */
-    const char *hash;          /* of its content, NULL unknown */
     const char *policy;        /* NULL: unknown, or what the trace's scheduler implies */
     const char *policy_why;
     int64_t tolerance_ns;      /* as reconstruction was told */
@@ -37,8 +36,9 @@ void xt_store_note(struct xt_store *store, const char *note);
 /* Adds a job of a guest, after the sink's end(). missed is judged here, log_end: ts of the last thing logged. */
 bool xt_db_add_job(struct xt_store *store, const struct xt_db_job *job, int64_t log_end, GError **error);
 
-/* After the sink's end(): writes the run, its VCPUs and statistics, and commits. */
-bool xt_store_commit(struct xt_store *store, const struct xt_stats *stats, GError **error);
+/* After the sink's end(): writes the run, its VCPUs and statistics, and commits. hash: of the recording's content, NULL
+ * unknown. */
+bool xt_store_commit(struct xt_store *store, const char *hash, const struct xt_stats *stats, GError **error);
 
 /* Frees; without a commit before, everything is undone. */
 void xt_store_free(struct xt_store *store);

@@ -78,7 +78,7 @@ static void put_counts(struct xt_bind *b, const struct xt_run *run)
     put_int(b, (int64_t)run->truncated_bytes);
 }
 
-static bool store_run(struct xt_store *s, GError **error)
+static bool store_run(struct xt_store *s, const char *hash, GError **error)
 {
     const struct xt_recording *recording = s->options.recording;
     const struct xt_run *run = &s->run;
@@ -111,7 +111,7 @@ static bool store_run(struct xt_store *s, GError **error)
     put_int_if(&b, run->now_offset_ns != INT64_MIN, run->now_residual_ns);
     put_int_if(&b, run->now_reference_pcpu != XT_NO_PCPU, run->now_reference_pcpu);
     put_int(&b, s->options.tolerance_ns);
-    put_text(&b, s->options.hash);
+    put_text(&b, hash);
     put_text(&b, s->options.path);
     put_text(&b, imported);
     put_text(&b, XT_VERSION);
@@ -358,11 +358,11 @@ static bool store_job_stats(struct xt_store *s, GError **error)
     return done(s, &b, put_row(&b), error);
 }
 
-bool xt_store_summary(struct xt_store *s, const struct xt_stats *stats, GError **error)
+bool xt_store_summary(struct xt_store *s, const char *hash, const struct xt_stats *stats, GError **error)
 {
     const char *policy = policy_of(s);
 
-    return store_run(s, error) && store_pcpus(s, error) && store_vcpus(s, stats, error) && store_how(s, error) &&
+    return store_run(s, hash, error) && store_pcpus(s, error) && store_vcpus(s, stats, error) && store_how(s, error) &&
            store_reservations(s, error) && store_metrics(s, stats, error) && store_job_stats(s, error) &&
            xt_db_pool_policy(xt_db_sqlite(s->db), policy ? policy : "unknown", error);
 }

@@ -18,13 +18,13 @@ enum xt_table_id {
     XT_T_REPLENISHMENT,
     XT_T_PERIOD,
     XT_N_CHUNKED,
-    XT_T_CHUNK = XT_N_CHUNKED, /* + the id of its table */
-    XT_T_LOSS = XT_T_CHUNK + XT_N_CHUNKED,
-    XT_T_BLAME, /* + enum xt_blame */
-    XT_N_TABLES = XT_T_BLAME + 4,
+    XT_T_LOSS = XT_N_CHUNKED,
+    XT_T_CHUNK,
+    XT_T_BLAME,
+    XT_N_TABLES,
 };
 
-/* Name of one of the first six tables. */
+/* Name of a table. */
 const char *xt_table_name(enum xt_table_id table);
 
 struct xt_writer;
@@ -32,8 +32,9 @@ struct xt_writer;
 /* db must be in a transaction and belongs to the writer until xt_writer_finish. */
 struct xt_writer *xt_writer_new(struct sqlite3 *db, bool threaded, GError **error);
 
-/* Room for one row of table, in the order of its columns in schema.sql; to be filled before the next call. NULL if an
- * earlier row could not be written: xt_writer_finish says why. */
+/* Room for one row of table: its columns in the order of schema.sql, without the id of tables that have one (ids are
+ * consecutive); chunk.kind is an enum xt_table_id, blame_part.blame an enum xt_blame. To be filled before the next call. NULL if an earlier row could not be written: xt_writer_finish says
+ * why. */
 int64_t *xt_writer_row(struct xt_writer *writer, enum xt_table_id table);
 
 /* Waits until every row is in its table. false with XT_ERROR_SYSTEM if one is not. */
