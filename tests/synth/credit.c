@@ -295,7 +295,7 @@ static void tick(struct sy_sim *sim, void *arg, uint64_t at)
             s->pri = UNDER;
             rec_credit_boost(c, false, s->v);
         }
-        burn(s, sy_now(sim, c->clk));
+        burn(s, sy_pnow(c));
         if (!s->active) {
             acct_start(c, s);
         } else {
@@ -380,7 +380,7 @@ static struct sy_decision credit_schedule(struct sy_sim *sim, struct sy_pcpu *on
     struct credit_pcpu *q = on->priv;
     struct sy_vcpu *curr = on->curr;
     struct sy_credit *scurr = curr->is_idle ? NULL : curr->credit;
-    int64_t runtime = now - curr->entry_ns;
+    int64_t runtime = MAX(now - curr->entry_ns, 0);
 
     rec_credit_schedule(on, curr->is_idle);
     if (scurr) {
@@ -410,7 +410,7 @@ static struct sy_decision credit_schedule(struct sy_sim *sim, struct sy_pcpu *on
     if (scurr && !snext)
         sy_timer_stop(sim, &on->tick);
     if (!scurr && snext)
-        sy_timer_set(sim, &on->tick, sy_at_now(sim, now + TICK_NS - now % TICK_NS));
+        sy_timer_set(sim, &on->tick, sy_at_pnow(on, now + TICK_NS - now % TICK_NS));
     return (struct sy_decision){snext ? snext->v : on->idle, snext ? TSLICE_NS : -1};
 }
 

@@ -405,7 +405,7 @@ static void c2_moved(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, 
     struct runq *to = queue_of(sim, cpu);
 
     if (to != v->credit2->rq)
-        migrate(sim, on, v->credit2, to, sy_now(sim, on->clk));
+        migrate(sim, on, v->credit2, to, sy_pnow(on));
     v->cpu = cpu;
 }
 
@@ -429,7 +429,7 @@ static bool grab_budget(struct sy_pcpu *on, struct sy_credit2 *s)
     s->v->parked = true;
     if (s->queued) {
         runq_remove(s);
-        update_load(on, s->rq, s, -1, sy_now(on->sim, on->clk));
+        update_load(on, s->rq, s, -1, sy_pnow(on));
     }
     g_queue_push_head(&d->parked, s);
     return false;
@@ -444,7 +444,7 @@ static void unpark(struct sy_sim *sim, struct sy_pcpu *on, GQueue *list)
         if (s->scheduled) {
             s->delayed_add = true;
         } else if (sy_runnable(s->v)) {
-            int64_t now = sy_now(sim, on->clk);
+            int64_t now = sy_pnow(on);
             update_load(on, s->rq, s, 1, now);
             runq_insert(on, s);
             runq_tickle(sim, on, s, now);
@@ -467,7 +467,7 @@ static void replenish_domain(struct sy_sim *sim, void *arg, uint64_t at)
     sy_interrupt(on, at);
     sy_spend(on, 0.4);
     sy_lock(on, &d->dom->pool->lock);
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     do {
         d->next_repl += CAP_PERIOD_NS;
         d->budget += d->tot_budget;
@@ -478,7 +478,7 @@ static void replenish_domain(struct sy_sim *sim, void *arg, uint64_t at)
         unpark(sim, on, &parked);
     }
     sy_unlock(on, &d->dom->pool->lock);
-    sy_timer_set(sim, &d->timer, sy_at_now(sim, d->next_repl) + 1);
+    sy_timer_set(sim, &d->timer, sy_at_pnow(on, d->next_repl) + 1);
 }
 
 /* ---- decisions ---- */
@@ -609,7 +609,7 @@ static void c2_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
         s->delayed_add = true;
         return;
     }
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     update_load(on, s->rq, s, 1, now);
     runq_insert(on, s);
     runq_tickle(sim, on, s, now);
@@ -622,7 +622,7 @@ static void c2_sleep(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     if (sim->pcpu[v->cpu].curr == v) {
         tickle_cpu(sim, on, s->rq, v->cpu);
     } else if (s->queued) {
-        update_load(on, s->rq, s, -1, sy_now(sim, on->clk));
+        update_load(on, s->rq, s, -1, sy_pnow(on));
         runq_remove(s);
     } else {
         s->delayed_add = false;
@@ -637,7 +637,7 @@ static void c2_yield(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
 static void c2_saved(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *prev)
 {
     struct sy_credit2 *s = prev->credit2;
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     GQueue parked = G_QUEUE_INIT;
 
     s->scheduled = false;
@@ -682,7 +682,7 @@ static void c2_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     s->v = v;
     s->credit = CREDIT_INIT;
     s->tickled_cpu = -1;
-    s->load_updated = sy_now(sim, on->clk) >> GRANULARITY;
+    s->load_updated = sy_pnow(on) >> GRANULARITY;
     s->avgload = 1ll << PRECISION;
     v->credit2 = s;
     if (!v->dom->priv) {

@@ -2,7 +2,15 @@
 #include "synth.h"
 
 #include "ledger.h"
+#include "options.h"
 #include "records.h"
+
+/* With --audit: what waits although it should run? Asked whenever that may have changed. */
+static void audit(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool)
+{
+    if (sim->opt->audit && sim->tracing && pool->policy->audit)
+        pool->policy->audit(sim, on, pool);
+}
 
 void sy_interrupt(struct sy_pcpu *c, uint64_t at)
 {
@@ -69,6 +77,7 @@ void sy_engine_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     } else if (!v->blocked && v->state == SY_BLOCKED) {
         set_state(on, v, SY_OFFLINE);
     }
+    audit(sim, on, v->pool);
     sy_unlock(on, lock);
     if (late_record)
         rec_wake(on, v);
@@ -174,6 +183,7 @@ static void context_saved(struct sy_sim *sim, struct sy_pcpu *c, struct sy_vcpu 
     sy_lock(c, lock);
     if (!prev->is_idle && prev->exists)
         c->pool->policy->context_saved(sim, c, prev);
+    audit(sim, c, c->pool);
     sy_unlock(c, lock);
     migrate_finish(sim, c, prev);
 }
@@ -209,14 +219,15 @@ void sy_engine_schedule(struct sy_sim *sim, struct sy_pcpu *c)
         sy_timer_stop(sim, &c->softirq);
     sy_timer_stop(sim, &c->slice);
     sy_lock(c, lock);
-    int64_t now = sy_now(sim, c->clk);
+    int64_t now = sy_pnow(c);
     sy_guest_stop(sim, c);
     struct sy_decision d = c->pool->policy->schedule(sim, c, now);
     if (d.slice_ns >= 0) {
         uint64_t late = sy_us(sim, 0.2 + 1.5 * sy_rng_unit(&sim->rng_cost));
-        sy_timer_set(sim, &c->slice, sy_at_now(sim, now + d.slice_ns) + late + c->overrun_cycles);
+        sy_timer_set(sim, &c->slice, sy_at_pnow(c, now + d.slice_ns) + late + c->overrun_cycles);
     }
     if (d.next == prev) {
+        audit(sim, c, c->pool);
         sy_unlock(c, lock);
         continue_same(c, prev, now, d.slice_ns);
     } else {

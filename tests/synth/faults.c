@@ -200,7 +200,7 @@ bool sy_fault_hold(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *curr,
     int64_t ns = (int64_t)(p->us * 1000), margin = 200000;
     /* Only where nothing else would end it early, as far as one can know. */
     if (curr_budget < ns + margin || curr->guest.work_left < sy_us(sim, p->us + 200) ||
-        next_deadline - sy_now(sim, on->clk) < ns + margin)
+        next_deadline - sy_pnow(on) < ns + margin)
         return false;
     p->active = true;
     p->from = on->clk;

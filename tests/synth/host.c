@@ -33,6 +33,7 @@ static char *list_cpus(const struct sy_mask *m, unsigned pcpus, bool all)
 static void info(struct sy_sim *sim, GString *s)
 {
     const char *v = sim->opt->xen;
+    double mhz = (double)sim->hz / 1e6 * (1 + sim->opt->mhz_error_ppm * 1e-6);
     const char *sched = sim->pool[0].policy->xl_name;
 
     g_string_append_printf(s,
@@ -40,7 +41,7 @@ static void info(struct sy_sim *sim, GString *s)
         "version                : #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\n"
         "machine                : x86_64\nnr_cpus                : %u\nmax_cpu_id             : %u\n"
         "nr_nodes               : 1\ncores_per_socket       : %u\nthreads_per_core       : 1\n"
-        "cpu_mhz                : %" PRIu64 ".%03" PRIu64 "\n"
+        "cpu_mhz                : %.3f\n"
         "hw_caps                : 178bf3fd:80002001:20100800:00000007:00000000:00000000:00000000:00000000\n"
         "virt_caps              : pv hvm gnttab-v1 gnttab-v2\ntotal_memory           : 65535\n"
         "free_memory            : 2014\nsharing_freed_memory   : 0\nsharing_used_memory    : 0\n"
@@ -53,7 +54,7 @@ static void info(struct sy_sim *sim, GString *s)
         "cc_compiler            : gcc (Debian 12.2.0-14+deb12u1) 12.2.0\ncc_compile_by          : \n"
         "cc_compile_domain      : \ncc_compile_date        : Mon Nov 23 14:48:57 UTC 2026\n"
         "build_id               : 9aaa77e50c02ca533c41f9cea1c239fc8bbfc1be\nxend_config_format     : 4\n",
-        sim->pcpus, sim->pcpus - 1, sim->pcpus, sim->hz / 1000000, sim->hz / 1000 % 1000, v + 2, v, sched,
+        sim->pcpus, sim->pcpus - 1, sim->pcpus, mhz, v + 2, v, sched,
         sim->opt->dom0_vcpus, sched);
 }
 

@@ -31,6 +31,7 @@ struct sy_ledger_vcpu {
     int pcpu, last_pcpu; /* running on, ran on last; -1 unknown */
     int64_t acc;      /* ts up to which `period` is filled */
     struct period period;
+    int64_t early_deadline, early_budget; /* replenished by a pCPU whose system time is ahead, 0 = not */
     unsigned level;   /* priority level that the records show */
     GArray *marks;    /* of struct mark, owned */
     bool yield_pending;
@@ -50,7 +51,7 @@ struct window {
 };
 
 struct sy_ledger {
-    FILE *intervals, *periods, *faults, *acts; /* owned, may be NULL */
+    FILE *intervals, *periods, *faults, *acts, *waits; /* owned, may be NULL */
     GArray *windows;                    /* of struct window, owned */
     int *open;                          /* per pCPU: index of its open window, -1 */
     struct sy_ledger_vcpu *idle;        /* per pCPU, owned */
@@ -111,6 +112,8 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
     l->acts = l->faults ? create(dir, "ledger-acts.csv", ROW_HEADER, error) : NULL;
     if (!l->acts)
         return NULL;
+    if (sim->opt->audit && !(l->waits = create(dir, "ledger-waits.csv", ROW_HEADER, error)))
+        return NULL;
     if (sim->opt->no_intervals)
         return l;
     l->intervals = create(dir, "ledger-intervals.csv", "domid,vcpu,state,pcpu,ts,dur,open", error);
@@ -138,7 +141,7 @@ void sy_ledger_free(struct sy_sim *sim)
         g_array_free(sim->vcpu[i]->led->marks, TRUE);
         g_clear_pointer(&sim->vcpu[i]->led, g_free);
     }
-    FILE *const f[] = {l->intervals, l->periods, l->faults, l->acts};
+    FILE *const f[] = {l->intervals, l->periods, l->faults, l->acts, l->waits};
     for (unsigned i = 0; i < G_N_ELEMENTS(f); i++)
         if (f[i])
             fclose(f[i]);
@@ -150,10 +153,14 @@ void sy_ledger_free(struct sy_sim *sim)
 
 /* ---- server periods ---- */
 
-static void period_open(struct sy_sim *sim, struct period *p, int64_t to_sys, int64_t length)
+static void period_open(struct sy_sim *sim, struct sy_ledger_vcpu *l, int64_t to_sys, int64_t length)
 {
     int64_t off = ts_of(sim, sy_at_now(sim, to_sys));
-    *p = (struct period){.to_sys = to_sys, .length = length, .to = off, .from = off - length};
+    l->period = (struct period){.to_sys = to_sys, .length = length, .to = off, .from = off - length};
+    if (l->early_deadline != to_sys)
+        return;
+    l->period.replenished = true;
+    l->period.budget = l->early_budget;
 }
 
 static void period_close(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, bool judged)
@@ -202,7 +209,7 @@ static void fill(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_stat
         int64_t end = p->to;
         period_add(l, end - l->acc, state);
         period_close(sim, v, state, end <= sim->ledger->end_ts);
-        period_open(sim, p, p->to_sys + v->period, v->period);
+        period_open(sim, l, p->to_sys + v->period, v->period);
         l->acc = MAX(l->acc, end);
     }
     period_add(l, to - l->acc, state);
@@ -217,9 +224,14 @@ static void apply(struct sy_sim *sim, struct sy_vcpu *v, const struct mark *m, e
     l->level = m->level;
     if (!m->replenish)
         return;
+    if (p->length && m->deadline - v->period >= p->to_sys) {
+        l->early_deadline = m->deadline;
+        l->early_budget = m->budget;
+        return;
+    }
     if (p->to_sys != m->deadline) { /* a new grid: parameters changed, or a server whose periods follow activations */
         period_close(sim, v, state, false);
-        period_open(sim, p, m->deadline, v->period);
+        period_open(sim, l, m->deadline, v->period);
     }
     p->replenished = true;
     p->budget = m->budget;
@@ -465,6 +477,16 @@ void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *row)
     write_row(sim, sim->ledger->faults, row);
 }
 
+void sy_ledger_wait(struct sy_sim *sim, const struct sy_fault_row *row)
+{
+    struct sy_fault_row r = *row;
+
+    r.amount = sy_ns(sim, r.to) - sy_ns(sim, r.from);
+    r.unit = "ns";
+    if (sim->tracing && r.amount >= (int64_t)(sim->opt->audit * 1000))
+        write_row(sim, sim->ledger->waits, &r);
+}
+
 void sy_ledger_act(struct sy_sim *sim, const struct sy_fault_row *row)
 {
     write_row(sim, sim->ledger->acts, row);
@@ -480,7 +502,7 @@ void sy_ledger_vcpu_start(struct sy_sim *sim, struct sy_vcpu *v)
         return;
     /* The first end of a period after the start; every deadline is a multiple of the period. */
     int64_t now = sy_now(sim, sim->t0);
-    period_open(sim, &l->period, (now / v->period + 1) * v->period, v->period);
+    period_open(sim, l, (now / v->period + 1) * v->period, v->period);
 }
 
 void sy_ledger_start(struct sy_sim *sim)
@@ -507,7 +529,7 @@ static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)
 static void write_vcpu(FILE *f, const struct sy_vcpu *v, const struct sy_ledger_vcpu *l)
 {
     fprintf(f, "    {\"domid\": %u, \"vcpu\": %u, \"period_ns\": %" PRId64 ", \"budget_ns\": %" PRId64
-            ", \"extratime\": %s, \"weight\": %u, \"cap\": %u,\n", v->domid, v->id, v->period, v->budget,
+            ", \"extratime\": %s, \"weight\": %u, \"cap\": %u,\n", v->domid, v->id, v->first_period, v->first_budget,
             v->extratime ? "true" : "false", v->dom->weight, v->dom->cap);
     fprintf(f, "     \"running_ns\": %" PRId64 ", \"runnable_ns\": %" PRId64 ", \"blocked_ns\": %" PRId64
             ", \"offline_ns\": %" PRId64 ", \"unknown_ns\": %" PRId64 ",\n", l->total_ns[0], l->total_ns[1],

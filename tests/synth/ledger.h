@@ -38,6 +38,8 @@ struct sy_fault_row {
     int64_t deadline_ns; /* system time, 0 = none */
 };
 void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *row);
+/* Likewise of ledger-waits.csv (--audit): who waited although it should have run; short waits are left out. */
+void sy_ledger_wait(struct sy_sim *sim, const struct sy_fault_row *row);
 /* Likewise of ledger-acts.csv: what an administrator did. */
 void sy_ledger_act(struct sy_sim *sim, const struct sy_fault_row *row);
 

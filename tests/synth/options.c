@@ -10,7 +10,7 @@ struct raw {
     int pcpus, vcpus, per_domain, ring_pages, dom0_vcpus, pools, lost, lifecycle, adjust, repin;
     char *bytes, *start_tsc;
     gint64 seed, hz, now_ns, tolerance_us;
-    gboolean no_intervals;
+    gboolean no_intervals, no_quirks, hostile_names;
 };
 
 static bool parse_size(const char *s, uint64_t *out)
@@ -62,6 +62,9 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
     o->start_tsc = start;
     if (o->seconds <= 0)
         o->seconds = o->bytes ? 0 : 5;
+    bool young = g_str_equal(o->policy, "credit2") || g_str_equal(o->policy, "null");
+    if (young && !one_of("--xen (of credit2 and null)", o->xen, "4.17 4.18", error))
+        return false;
     return one_of("--policy", o->policy, "gedf pedf dm credit credit2 null", error) &&
            one_of("--server", o->server, "deferrable periodic polling sporadic", error) &&
            one_of("--xen", o->xen, "4.5 4.7 4.9 4.17 4.18", error) &&
@@ -77,6 +80,10 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
            in_range("--period-min-ms", o->period_min_ms, 0.1, 10000, error) &&
            in_range("--period-max-ms", o->period_max_ms, o->period_min_ms, 10000, error) &&
            in_range("--record-cost-ns", o->record_cost_ns, 1, 100000, error) &&
+           in_range("--now-skew-us", o->now_skew_us, 0, 1e6, error) &&
+           in_range("--now-drift-ppm", o->now_drift_ppm, 0, 1e5, error) &&
+           in_range("--mhz-error-ppm", o->mhz_error_ppm, -1e5, 1e5, error) &&
+           in_range("--audit", o->audit, 0, 1e9, error) &&
            in_range("--tsc-hz", (double)r->hz, 1e6, 1e10, error) && in_range("--lost", r->lost, 0, 100000, error) &&
            in_range("--lifecycle", r->lifecycle, 0, 1000, error) && in_range("--adjust", r->adjust, 0, 100000, error) &&
            in_range("--repin", r->repin, 0, 100000, error);
@@ -114,6 +121,11 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
         {"tsc-hz", 0, 0, G_OPTION_ARG_INT64, &r.hz, "TSC frequency", "HZ"},
         {"start-tsc", 0, 0, G_OPTION_ARG_STRING, &r.start_tsc, "TSC of the first record", "N"},
         {"now", 0, 0, G_OPTION_ARG_INT64, &r.now_ns, "Xen system time at the first record", "NS"},
+        {"now-skew-us", 0, 0, G_OPTION_ARG_DOUBLE, &o->now_skew_us, "system time of pCPUs but the first is off by up to this", "US"},
+        {"now-drift-ppm", 0, 0, G_OPTION_ARG_DOUBLE, &o->now_drift_ppm, "and drifts by up to this", "PPM"},
+        {"mhz-error-ppm", 0, 0, G_OPTION_ARG_DOUBLE, &o->mhz_error_ppm, "xl info's cpu_mhz is wrong by this", "PPM"},
+        {"hostile-names", 0, 0, G_OPTION_ARG_NONE, &r.hostile_names, "domain names that hurt whoever does not quote", NULL},
+        {"no-quirks", 0, 0, G_OPTION_ARG_NONE, &r.no_quirks, "RTDS without Xen's missed tickles", NULL},
         {"record-cost-ns", 0, 0, G_OPTION_ARG_DOUBLE, &o->record_cost_ns, "mean time to write a record", "NS"},
         {"poll-ms", 0, 0, G_OPTION_ARG_DOUBLE, &o->poll_ms, "xentrace's polling interval", "MS"},
         {"ring-pages", 0, 0, G_OPTION_ARG_INT, &r.ring_pages, "trace ring per pCPU in 4 KiB pages", "N"},
@@ -124,6 +136,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
         {"fault", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->faults,
          "lost, dropped-replenish, inversion, overrun, tsc-skew or unpinned", "KIND[:COUNT[:US]]"},
         {"miss-tolerance-us", 0, 0, G_OPTION_ARG_INT64, &r.tolerance_us, "tolerance of a period miss", "US"},
+        {"audit", 0, 0, G_OPTION_ARG_DOUBLE, &o->audit, "list who waits at least so long although it should run (RTDS; slow)", "US"},
         {"no-ledger-intervals", 0, 0, G_OPTION_ARG_NONE, &r.no_intervals, "leave out the two big ledgers", NULL},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "folder to make", "DIR"},
         {0}};
@@ -158,6 +171,8 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
     o->now_ns = r.now_ns;
     o->tolerance_ns = r.tolerance_us * 1000;
     o->no_intervals = r.no_intervals;
+    o->no_quirks = r.no_quirks;
+    o->hostile_names = r.hostile_names;
     return ok;
 }
 

@@ -24,6 +24,11 @@ struct sy_rtds {
     bool scheduled, delayed_add, depleted;
     bool held; /* a fault: its replenishment is forgotten until held_timer */
     struct sy_timer held_timer;
+    /* What it waits for, with --audit, since when, and the pCPU that should take it. */
+    enum wait { FAIR, IDLE_PCPU, INVERTED } wait;
+    uint64_t wait_since;
+    struct sy_pcpu *wait_on;
+    struct sy_vcpu *wait_for;
     int64_t blocked_at; /* system time, servers that lose budget while idle */
 };
 
@@ -96,8 +101,45 @@ static void insert_sorted(struct queue *q, struct sy_rtds *s, bool repl)
     link_after(q, s, after, repl);
 }
 
-static void queue_remove(struct sy_rtds *s)
+static void wait_becomes(struct sy_rtds *s, enum wait wait, struct sy_pcpu *c, uint64_t clk)
 {
+    static const char *const kind[] = {NULL, "idle", "inversion"};
+
+    if (s->wait == wait)
+        return;
+    if (s->wait != FAIR)
+        sy_ledger_wait(s->wait_on->sim, &(struct sy_fault_row){
+            .kind = kind[s->wait], .from = s->wait_since, .to = clk, .pcpu = (int)s->wait_on->id, .v = s->v,
+            .other = s->wait_for, .deadline_ns = s->deadline});
+    s->wait = wait;
+    s->wait_since = clk;
+    s->wait_on = c;
+    s->wait_for = c && !c->curr->is_idle ? c->curr : NULL;
+}
+
+/* Whoever is queued with budget while a pCPU that it may use idles or runs somebody who goes after it. */
+static void rtds_audit(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool)
+{
+    struct rtds_pool *p = pool->priv;
+
+    for (struct sy_rtds *s = p->run.head; s; s = s->run.next) {
+        struct sy_mask m = sy_mask_and(&pool->cpus, &s->v->affinity);
+        struct sy_pcpu *worse = NULL;
+        enum wait wait = FAIR;
+        for (unsigned i = sy_mask_from(&m, 0); i != SY_NO_PCPU && wait != IDLE_PCPU; i = sy_mask_from(&m, i + 1)) {
+            struct sy_vcpu *curr = sim->pcpu[i].curr;
+            if (!curr->is_idle && compare(curr->rtds, s) >= 0)
+                continue;
+            wait = curr->is_idle ? IDLE_PCPU : INVERTED;
+            worse = &sim->pcpu[i];
+        }
+        wait_becomes(s, wait, worse, on->clk);
+    }
+}
+
+static void queue_remove(struct sy_pcpu *on, struct sy_rtds *s)
+{
+    wait_becomes(s, FAIR, NULL, on->clk);
     unlink_node(s->queue, s, false);
     s->queue = NULL;
 }
@@ -122,7 +164,7 @@ static void arm(struct sy_sim *sim, struct rtds_pool *p)
         return;
     }
     uint64_t late = sy_us(sim, 0.3 + 2 * sy_rng_unit(&sim->rng_cost));
-    sy_timer_set(sim, &p->timer, sy_at_now(sim, p->repl.head->deadline) + late);
+    sy_timer_set(sim, &p->timer, sy_at_pnow(p->timer_on, p->repl.head->deadline) + late);
 }
 
 static void repl_insert(struct sy_sim *sim, struct sy_rtds *s)
@@ -196,7 +238,7 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
     sy_interrupt(on, at);
     sy_spend(on, 0.5);
     sy_lock(on, &pool->lock);
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     while (p->repl.head && n < G_N_ELEMENTS(done)) {
         struct sy_rtds *s = p->repl.head;
         if (now < s->deadline)
@@ -210,7 +252,7 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
         update_deadline(on, s, now);
         done[n++] = s;
         if (s->run.on) {
-            queue_remove(s);
+            queue_remove(on, s);
             runq_insert(s);
         }
     }
@@ -218,8 +260,12 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
     while (n-- > 0) {
         struct sy_rtds *s = done[n];
         if (sim->pcpu[s->v->cpu].curr == s->v && p->run.head) {
-            if (compare(s, p->run.head) < 0)
-                tickle(sim, on, p->run.head);
+            struct sy_rtds *next = p->run.head;
+            /* Xen looks at the head only, even if it may not run there. */
+            while (sim->opt->no_quirks && next && !sy_mask_test(&next->v->affinity, s->v->cpu))
+                next = next->run.next;
+            if (next && compare(s, next) < 0)
+                tickle(sim, on, next);
         } else if (s->depleted) {
             s->depleted = false;
             if (s->run.on)
@@ -228,6 +274,8 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
         insert_sorted(&p->repl, s, true);
     }
     arm(sim, p);
+    if (sim->opt->audit && sim->tracing)
+        rtds_audit(sim, on, pool);
     sy_unlock(on, &pool->lock);
 }
 
@@ -290,7 +338,7 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
         burn(sim, on, scurr, now);
     struct sy_rtds *snext = pick(sim, on);
     if (snext && !sy_runnable(snext->v)) {
-        queue_remove(snext);
+        queue_remove(on, snext);
         if (snext->repl.on)
             repl_remove(sim, snext);
         snext = NULL;
@@ -307,7 +355,7 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
         return (struct sy_decision){on->idle, -1};
     snext->last_start = now;
     if (snext != scurr) {
-        queue_remove(snext);
+        queue_remove(on, snext);
         snext->scheduled = true;
     }
     on->overrun_cycles = sy_fault_overrun(sim, on, snext->v, snext->cur_budget, snext->deadline - now);
@@ -330,7 +378,7 @@ static void rtds_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
 
     if (sim->pcpu[v->cpu].curr == v || s->run.on)
         return;
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     bool due = now >= s->deadline && !s->held;
     /* A sporadic server's period begins with its activation, all others' on a grid. */
     if (due && v->server == SY_SPORADIC)
@@ -360,7 +408,7 @@ static void rtds_sleep(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v
     if (sim->pcpu[v->cpu].curr == v) {
         sy_raise_softirq(sim, on, v->cpu);
     } else if (s->run.on) {
-        queue_remove(s);
+        queue_remove(on, s);
         if (s->repl.on)
             repl_remove(sim, s);
     } else {
@@ -396,7 +444,7 @@ static void rtds_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *
     s->v = v;
     v->rtds = s;
     sy_timer_init(&s->held_timer, unhold, s);
-    int64_t now = sy_now(sim, on->clk);
+    int64_t now = sy_pnow(on);
     update_deadline(on, s, now);
     if (sy_runnable(v)) {
         repl_insert(sim, s);
@@ -409,7 +457,7 @@ static void rtds_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *
     struct sy_rtds *s = v->rtds;
 
     if (s->run.on)
-        queue_remove(s);
+        queue_remove(on, s);
     if (s->repl.on)
         repl_remove(sim, s);
     sy_timer_stop(sim, &s->held_timer);
@@ -448,5 +496,6 @@ const struct sy_policy sy_policy_rtds = {
     .schedule = rtds_schedule,
     .context_saved = rtds_context_saved,
     .pick_cpu = rtds_pick_cpu,
+    .audit = rtds_audit,
     .pool_free = rtds_pool_free,
 };

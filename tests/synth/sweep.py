@@ -37,6 +37,9 @@ def draw(r, seed):
         for kind in ("dropped-replenish", "inversion", "overrun", "unpinned"):
             if r.random() < 0.2:
                 args.append(f"--fault={kind}:2")
+    if r.random() < 0.15:
+        versions = ["4.18"] if policy in ("credit2", "null") else ["4.5", "4.7", "4.9", "4.18"]
+        args.append("--xen=" + r.choice(versions))
     if r.random() < 0.2:
         args.append("--repin=4")
     if policy != "null" and r.random() < 0.3:

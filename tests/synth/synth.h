@@ -51,6 +51,7 @@ struct sy_policy {
     void (*context_saved)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *prev);
     unsigned (*pick_cpu)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
     void (*moved)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, unsigned cpu); /* may be NULL */
+    void (*audit)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool); /* may be NULL; see rtds.c */
     void (*pool_free)(struct sy_sim *sim, struct sy_pool *pool);
 };
 
@@ -75,6 +76,7 @@ struct sy_pcpu {
     struct sy_pool *pool;
     uint64_t clk; /* how far this pCPU has got, cycles */
     int64_t skew; /* of its TSC, cycles */
+    double now_off_ns, now_drift; /* its system time: off by the former plus the latter times the time */
     struct sy_vcpu *curr, *idle;
     struct sy_timer softirq, slice, guest, tick;
     struct sy_lock own_lock;
@@ -127,6 +129,7 @@ struct sy_vcpu {
     int64_t entry_ns; /* system time of the last switch in or out */
     /* reservation, ns */
     int64_t period, budget;
+    int64_t first_period, first_budget; /* before any change */
     bool extratime;
     enum sy_server server;
     struct sy_guest guest;
@@ -176,6 +179,8 @@ uint64_t sy_cycles(const struct sy_sim *sim, int64_t ns); /* ceil */
 int64_t sy_now(struct sy_sim *sim, uint64_t cycles);
 uint64_t sy_at_now(const struct sy_sim *sim, int64_t now_ns); /* cycles at which NOW() first reads now_ns */
 int64_t sy_ts(struct sy_sim *sim, uint64_t cycles);      /* ns since the first record */
+int64_t sy_pnow(struct sy_pcpu *c); /* NOW() on a pCPU */
+uint64_t sy_at_pnow(struct sy_pcpu *c, int64_t now_ns);
 uint64_t sy_us(const struct sy_sim *sim, double us);
 
 /* engine.c: what Xen's common scheduling code does */

@@ -23,7 +23,7 @@ WORDS = {0x22801: 1, 0x22802: 5, 0x22803: 6, 0x22804: 6, 0x22806: 1, 0x22009: 1,
 RUNNING, RUNNABLE, BLOCKED, OFFLINE = range(4)
 
 
-def read(path, complain):
+def read(path, complain, widths):
     """Per pCPU: list of (tsc, event, words), in file order."""
     data = open(path, "rb").read()
     pcpus, off, end, pcpu = defaultdict(list), 0, 0, None
@@ -43,7 +43,7 @@ def read(path, complain):
             stamp = struct.unpack_from("<Q", data, off + 4)[0] if tsc else None
             if off + size > end:
                 complain(f"offset {off}: record crosses the end of its window")
-            if event not in (WRAP,) and event & ~0x330 != 0x21001 and WORDS.get(event) != n:
+            if widths and event != WRAP and event & ~0x330 != 0x21001 and WORDS.get(event) != n:
                 complain(f"offset {off}: event {event:#x} with {n} words")
             pcpus[pcpu].append((stamp, event, words))
         off += size
@@ -139,14 +139,14 @@ def main(folder):
     complain = wrong.append
     ledger = json.load(open(os.path.join(folder, "ledger.json")))
     run = ledger["run"]
-    pcpus = read(os.path.join(folder, "trace.xen"), complain)
+    pcpus = read(os.path.join(folder, "trace.xen"), complain, run["xen"] in ("4.17", "4.18"))
     n = sum(len(r) for r in pcpus.values())
     if n != run["records"]:
         complain(f"{n} records, ledger says {run['records']}")
     lost = sum(w[0] for r in pcpus.values() for _, e, w in r if e == LOST)
     if lost != run["lost_records"]:
         complain(f"{lost} lost, ledger says {run['lost_records']}")
-    if run["xen"] == "4.17":
+    if run["xen"] in ("4.17", "4.18"):
         check_sequences(pcpus, complain)
         stamps = [s for r in pcpus.values() for s, e, _ in r if s is not None]
         if (min(stamps), max(stamps)) != (run["start_tsc"], run["end_tsc"]):

@@ -73,6 +73,10 @@ static void reserve(struct sy_vcpu *v, int64_t period, double util)
 {
     v->period = period;
     v->budget = MAX((int64_t)((double)period * util) / 1000, 10) * 1000;
+    if (!v->first_period) {
+        v->first_period = v->period;
+        v->first_budget = v->budget;
+    }
 }
 
 static void draw_guest(struct sy_sim *sim, struct sy_vcpu *v)
@@ -120,6 +124,19 @@ static unsigned pick_number(const char *list, unsigned i, unsigned none)
     return (unsigned)g_ascii_strtoull(part[i % g_strv_length(part)], NULL, 10);
 }
 
+static void name_domain(struct sy_sim *sim, struct sy_domain *d)
+{
+    static const char *const hostile[] = {
+        "x'; DROP TABLE runs;--", "<script>alert(1)</script>", "$(reboot)", "../../etc/passwd", "a b  c", "%s%n%d", "\"q\"",
+        "]]><svg onload=x>", "=cmd|' /C calc'!A0", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa5", "\xff\xfe",
+    };
+
+    if (d->domid && sim->opt->hostile_names)
+        g_snprintf(d->name, sizeof(d->name), "%s%u", hostile[d->domid % G_N_ELEMENTS(hostile)], d->domid);
+    else
+        g_snprintf(d->name, sizeof(d->name), d->domid ? "vm%u" : "Domain-%u", d->domid);
+}
+
 static struct sy_domain *domain_new(struct sy_sim *sim, unsigned vcpus, struct sy_pool *pool)
 {
     struct sy_domain *d = g_new0(struct sy_domain, 1);
@@ -129,7 +146,7 @@ static struct sy_domain *domain_new(struct sy_sim *sim, unsigned vcpus, struct s
     d->pool = pool;
     d->weight = d->domid ? MAX(pick_number(sim->opt->weights, d->domid - 1u, 256), 1) : 256;
     d->cap = d->domid ? pick_number(sim->opt->caps, d->domid - 1u, 0) : 0;
-    g_snprintf(d->name, sizeof(d->name), d->domid ? "vm%u" : "Domain-%u", d->domid);
+    name_domain(sim, d);
     d->vcpu = g_new0(struct sy_vcpu *, vcpus);
     sim->domain[sim->domains++] = d;
     for (unsigned i = 0; i < vcpus; i++)
@@ -217,6 +234,8 @@ static bool override_vcpu(struct sy_sim *sim, const char *spec)
             *slash = 0;
             if (!parse_ms(part[i], &v->period) || !parse_ms(slash + 1, &v->budget) || v->budget > v->period)
                 return false;
+            v->first_period = v->period;
+            v->first_budget = v->budget;
             if (v->guest.kind != SY_GUEST_HOG) {
                 v->guest.period = sy_cycles(sim, v->period);
                 v->guest.exec = (uint64_t)((double)sy_cycles(sim, v->budget) * sim->opt->load);
@@ -243,6 +262,10 @@ static void make_pcpus(struct sy_sim *sim)
         c->id = i;
         c->sim = sim;
         c->ring = sy_ring_new(sim->opt->ring_pages);
+        if (i && sim->opt->now_skew_us > 0) {
+            c->now_off_ns = sim->opt->now_skew_us * 1000 * (2 * sy_rng_unit(&sim->rng) - 1);
+            c->now_drift = sim->opt->now_drift_ppm * 1e-6 * (2 * sy_rng_unit(&sim->rng) - 1);
+        }
         sy_timer_init(&c->softirq, softirq, c);
         sy_timer_init(&c->slice, softirq, c);
         sy_timer_init(&c->guest, sy_guest_act, c);

@@ -39,3 +39,20 @@ uint64_t sy_us(const struct sy_sim *sim, double us)
 {
     return us <= 0 ? 0 : (uint64_t)(us * 1e-6 * (double)sim->hz);
 }
+
+static int64_t off(struct sy_pcpu *c)
+{
+    if (c->now_off_ns == 0)
+        return 0;
+    return (int64_t)(c->now_off_ns + c->now_drift * (double)sy_ns(c->sim, c->clk));
+}
+
+int64_t sy_pnow(struct sy_pcpu *c)
+{
+    return sy_now(c->sim, c->clk) + off(c);
+}
+
+uint64_t sy_at_pnow(struct sy_pcpu *c, int64_t now_ns)
+{
+    return sy_at_now(c->sim, now_ns - off(c));
+}
