@@ -83,6 +83,10 @@ static void read_object(struct xt_recording *r, JsonObject *object)
     r->emulated = node && json_node_get_boolean(node);
     if (!r->xen_version)
         r->xen_version = g_strdup(string_member(object, "xen_version"));
+    if (r->cpu_mhz == 0 && int_member(object, "tsc_hz") >= 1000000)
+        r->cpu_mhz = (double)int_member(object, "tsc_hz") / 1e6;
+    if ((node = scalar(object, "complete", G_TYPE_BOOLEAN)) && !json_node_get_boolean(node))
+        xt_recording_note(r, "recording.json: the recording broke off; what was captured until then is here");
     if ((node = json_object_get_member(object, "reservations")))
         read_reservations(r, node);
 

@@ -225,7 +225,8 @@ static void test_json(void)
 
     put(&f, "host/xl-vcpu-list-before.txt", "d7 1 0 1 -b- 6.2 0 / all\nd7 1 1 1 -b- 6.2 0-1 / all\n");
     put(&f, "recording.json",
-        "{\"emulated\": true, \"policy\": \"gEDF\", \"new\": [{}], \"reservations\": ["
+        "{\"emulated\": true, \"policy\": \"gEDF\", \"new\": [{}], \"complete\": false, \"tsc_hz\": 2596148000,"
+        "\"reservations\": ["
         "{\"domain\": \"d7\", \"period_ns\": 10000000, \"budget_ns\": 4000000},"
         "{\"domain\": \"d7\", \"vcpu\": 1, \"period_ns\": 20000000, \"budget_ns\": 5000000},"
         "{\"domain\": \"d7\", \"vcpu\": 9, \"period_ns\": 20000000, \"budget_ns\": 5000000},"
@@ -237,7 +238,9 @@ static void test_json(void)
     g_assert_cmpint(xt_recording_vcpu(r, 1, 0)->ref_budget_ns, ==, 4000000);
     g_assert_cmpint(xt_recording_vcpu(r, 1, 1)->ref_budget_ns, ==, 5000000);
     g_assert_cmpuint(r->vcpus->len, ==, 2);
-    g_assert_cmpuint(r->notes->len, ==, 4);
+    g_assert_cmpuint(r->notes->len, ==, 5);
+    assert_note(r, "broke off");
+    g_assert_cmpfloat(r->cpu_mhz, ==, 2596.148);
     xt_recording_free(r);
     folder_free(&f);
 }
