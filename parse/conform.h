@@ -1,20 +1,25 @@
-/* Conformance rules, checked while a trace is replayed. Private to parse/; the hooks are called by the other rooms of
- * the machine. */
+/* Conformance rules, checked while a trace is replayed. Private to parse/; the other rooms of the machine call the hooks
+ * before they apply what they read. */
 #pragma once
 
 #include "parse/machine.h"
 
 struct conform *conform_new(struct machine *m);
-void conform_free(struct conform *conform);
+void conform_free(struct machine *m);
 
-/* A change record of v on p: before it is applied. */
+/* Windows of caps and weights end by themselves. */
+bool conform_advance(struct machine *m, GError **error);
+bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error);
+/* A change record of v on p. */
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
-                    enum xt_state new_state, bool inconsistent, GError **error);
-/* A burn record: budget left, priority level after it. */
+                    enum xt_state new_state, GError **error);
+/* A burn record: budget left and priority level after it. */
 bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t level, GError **error);
-/* A replenishment, before the server takes it over. */
-bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline, int64_t budget_ns, GError **error);
+bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns, GError **error);
+/* After the server took the replenishment over: v may wait under its new deadline. */
+void conform_eligible(struct machine *m, struct vstate *v);
 void conform_tickle(struct machine *m, int64_t pcpu);
+/* A decision begins on p. */
 bool conform_decision(struct machine *m, struct pstate *p, GError **error);
 /* What is known of v ends now: records were lost. */
 bool conform_cut(struct machine *m, struct vstate *v, GError **error);

@@ -11,7 +11,8 @@
 #define LEVEL(word_) { .name = "priority_level", .type = XT_FIELD_UINT, .word = word_, .bits = 32, .slot = XT_SLOT_LEVEL }
 
 static const struct xt_layout rows[] = {
-    RTDS(0x22801, 1, XT_EV_OTHER, "tickle", "4.5-", { .name = "pcpu", .word = 0, .bits = 16, .unit = "pcpu" }),
+    RTDS(0x22801, 1, XT_EV_TICKLE, "tickle", "4.5-",
+         { .name = "pcpu", .word = 0, .bits = 16, .slot = XT_SLOT_PCPU, .unit = "pcpu" }),
     { .event = 0x22802, .kind = XT_EV_PICK, .scheduler = XT_SCHED_RTDS, .name = "rtds:runq_pick", .versions = "4.5-4.6" },
     RTDS(0x22802, 5, XT_EV_PICK, "runq_pick", "4.5-", F_VCPU(0), DEADLINE(1), BUDGET(3)),
     RTDS(0x22803, 4, XT_EV_BURN, "burn_budget", "4.5-4.9", F_VCPU(0), BUDGET(1), DELTA(3)),

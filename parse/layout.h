@@ -23,6 +23,7 @@ enum xt_event_kind {
     XT_EV_REPLENISH,
     XT_EV_TASKLET,
     XT_EV_RATELIMIT,
+    XT_EV_TICKLE,
     XT_EV_OVERHEAD,
 };
 
@@ -44,6 +45,7 @@ enum xt_slot {
     XT_SLOT_TICKLED,
     XT_SLOT_MIGRATED,
     XT_SLOT_DURATION,
+    XT_SLOT_PCPU,
     XT_N_SLOTS
 };
 

@@ -35,6 +35,7 @@ struct vstate {
     int64_t eligible_since;      /* -1: depleted, not yet eligible */
     int64_t level;               /* RTDS priority level as last stated, -1 unknown */
     struct server *server;       /* NULL: it is none */
+    struct conform_vcpu *conform;
 
 };
 
@@ -87,6 +88,7 @@ struct machine {
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */
     struct servers *servers;
+    struct conform *conform;
 };
 
 #define XT_EMIT(machine_, function_, value_, error_) \

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "parse/conform.h"
 #include "parse/error.h"
 #include "parse/format.h"
 #include "parse/machine.h"
@@ -42,6 +43,7 @@ static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
     p->gap_ts = m->now;
     m->open_gaps++;
     servers_gap(m, p);
+    conform_gap(m, p);
     return decision_gap(m, p, error) && timeline_gap(m, p, error);
 }
 
@@ -70,6 +72,8 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
 
     if (!v)
         return false;
+    if (!conform_replenish(m, v, slots[XT_SLOT_DEADLINE], slots[XT_SLOT_BUDGET], error))
+        return false;
     v->level = 0;
     timeline_eligible(m, v);
     struct xt_replenish out = {
@@ -79,8 +83,11 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
         .deadline_now_ns = slots[XT_SLOT_DEADLINE],
         .budget_ns = slots[XT_SLOT_BUDGET],
     };
-    return XT_EMIT(m, replenish, &out, error) &&
-           servers_replenished(m, v, out.deadline_now_ns, out.budget_ns, error);
+    if (!XT_EMIT(m, replenish, &out, error) ||
+        !servers_replenished(m, v, out.deadline_now_ns, out.budget_ns, error))
+        return false;
+    conform_eligible(m, v);
+    return true;
 }
 
 static bool overhead(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
@@ -112,10 +119,12 @@ static bool replay(struct machine *m, const struct xt_record *record, GError **e
     bool known;
     const struct xt_layout *layout = xt_layout_find(xt_trace_layouts(m->trace), record->event, record->n_words, &known);
 
+    if (record->has_tsc && !record->gap && !conform_tsc(m, p, record, error))
+        return false;
     if (!layout || layout->kind == XT_EV_OTHER || layout->kind == XT_EV_WRAP)
         return true;
     m->now = MAX(m->now, xt_clock_ts(&m->clock, record->tsc));
-    if (!servers_advance(m, m->now, error))
+    if (!servers_advance(m, m->now, error) || !conform_advance(m, error))
         return false;
     switch (layout->kind) {
     case XT_EV_RUNSTATE:
@@ -132,6 +141,10 @@ static bool replay(struct machine *m, const struct xt_record *record, GError **e
         return replenished(m, p, slots, error);
     case XT_EV_OVERHEAD:
         return overhead(m, p, layout, slots, error);
+    case XT_EV_TICKLE:
+        if (record->has_tsc)
+            conform_tickle(m, slots[XT_SLOT_PCPU]);
+        return true;
     default:
         return decision_record(m, p, layout, slots, error);
     }
@@ -160,7 +173,8 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
         return false;
     }
     m->now = m->run.duration_ns;
-    if (!servers_advance(m, m->now, error) || !servers_end(m, error))
+    if (!servers_advance(m, m->now, error) || !servers_end(m, error) || !conform_advance(m, error) ||
+        !conform_end(m, error))
         return false;
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         if (!decision_end(m, &m->pcpus[i], error))
@@ -170,6 +184,7 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
 
 static void machine_clear(struct machine *m)
 {
+    conform_free(m);
     servers_free(m);
     g_clear_pointer(&m->by_id, g_hash_table_unref);
     g_clear_pointer(&m->vcpus, g_ptr_array_unref);
@@ -205,6 +220,8 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         m.pcpus[i].slice_end = m.pcpus[i].gap_end = -1;
     }
     m.servers = servers_new(&m, error);
+    if (m.servers)
+        m.conform = conform_new(&m);
     bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);
     for (unsigned i = 0; ok && i < n_sinks; i++)
         if (sinks[i]->end)

@@ -8,11 +8,10 @@
 struct xt_reconstruct_options {
     int64_t tsc_hz;       /* 0: measure */
     int64_t tolerance_ns; /* of the period miss test; XT_DEFAULT_TOLERANCE_NS */
-    int64_t rule_tolerance_ns; /* of the conformance rules that compare times; 0: XT_DEFAULT_RULE_TOLERANCE_NS */
-    bool deadline_monotonic;   /* servers have static priorities, the shorter period the higher; else EDF */
+    int64_t rule_limits[XT_N_RULES]; /* of conformance rules, in their unit; 0: xt_rule_default_limit() */
+    bool deadline_monotonic; /* servers have static priorities, the shorter period the higher; else EDF */
 };
 #define XT_DEFAULT_TOLERANCE_NS 50000 /* hides Xen's own switching time, never a scheduling error */
-#define XT_DEFAULT_RULE_TOLERANCE_NS 500000 /* what interrupts, locks and emulation may delay a decision by */
 
 /* Reads trace from its first record to the end and calls the sinks in turn. recording may be NULL: then servers are
  * learned from the trace alone, and there are no reference reservations. false and error on unreadable input, or what a

@@ -101,6 +101,9 @@ struct held {
     enum xt_blame blame;
 };
 
+/* The pCPUs that a VCPU may use by the host snapshot: its hard affinity within its pool. false: it does not tell. */
+bool server_snapshot_pcpus(const struct machine *m, const struct xt_host_vcpu *host, struct xt_pcpu_set *set);
+
 /* blame.c: v (NULL: unknown) holds a pCPU from now on. */
 void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v);
 /* A deadline or level of v changed: if it runs, it goes on under the new one. */

@@ -49,8 +49,7 @@ static void free_server(gpointer data)
     g_free(s);
 }
 
-/* The pCPUs that v may use by the host snapshot: its hard affinity within its pool. */
-static bool snapshot_pcpus(const struct machine *m, const struct xt_host_vcpu *host, struct xt_pcpu_set *set)
+bool server_snapshot_pcpus(const struct machine *m, const struct xt_host_vcpu *host, struct xt_pcpu_set *set)
 {
     if (!host || !host->hard_affinity || host->affinity_changed || !xt_pcpu_set_parse(set, host->hard_affinity))
         return false;
@@ -81,7 +80,7 @@ static struct server *make_server(struct machine *m, struct vstate *v)
     s->deferred = g_array_new(FALSE, FALSE, sizeof(struct period));
     s->deadline = INT64_MIN;
     s->usable = g_new0(struct xt_pcpu_set, 1);
-    s->affinity_known = snapshot_pcpus(m, host, s->usable);
+    s->affinity_known = server_snapshot_pcpus(m, host, s->usable);
     if (!s->affinity_known)
         memset(s->usable, 0, sizeof(*s->usable));
     g_hash_table_insert(m->servers->by_vcpu, v, s);

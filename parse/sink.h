@@ -273,6 +273,7 @@ enum xt_rule {
 const char *xt_rule_name(enum xt_rule rule);    /* "priority-order", … */
 const char *xt_rule_meaning(enum xt_rule rule); /* one line */
 const char *xt_rule_unit(enum xt_rule rule);    /* of value and limit: "ns", "cycles", "percent" or "" */
+int64_t xt_rule_default_limit(enum xt_rule rule);
 
 /* A rule broken at one instant, or from ts to end_ts. */
 struct xt_violation {

@@ -236,6 +236,7 @@ static bool see_record(struct reader *r, const struct xt_record *record, GError 
         xt_chain_infcont(p->chain, record->tsc, record->words[2]);
         return true;
     case XT_EV_PICK:
+    case XT_EV_TICKLE:
     case XT_EV_OTHER:
         /* only Xen 4.5 and 4.6 write these */
         if ((record->event == 0x22802 && record->n_words == 0) || (record->event == 0x22805 && record->n_words == 5) ||

@@ -3,6 +3,7 @@
  * A lost window of pCPU p makes every state unknown that a record of p could have changed: all but that of a VCPU which
  * runs elsewhere. Behind it a state is known again from the next change record of that VCPU, whose old state reaches
  * back to the end of the last window that matters. */
+#include "parse/conform.h"
 #include "parse/machine.h"
 #include "parse/server.h"
 
@@ -218,6 +219,8 @@ static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate
 
 static bool cut(struct machine *m, struct vstate *v, GError **error)
 {
+    if (!conform_cut(m, v, error))
+        return false;
     if (v->state == XT_RUNNING) {
         v->dispatch.end_reason = XT_REASON_NONE;
         v->dispatch.flags |= XT_D_CUT_END;
@@ -246,6 +249,8 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum
     };
     int64_t budget_ns;
 
+    if (!conform_change(m, p, v, old_state, new_state, error))
+        return false;
     change.reason = reason_of(m, p, v, old_state, new_state, &change.no_burn, &budget_ns);
     if (!v->seen || v->state == XT_UNKNOWN) {
         v->seen = true;

@@ -1,0 +1,639 @@
+#include "parse/conform.h"
+
+#include <stdlib.h>
+
+#include "parse/server-private.h"
+
+#define MS 1000000
+#define WINDOW_NS (1000 * MS) /* of caps and weights: many of Credit's 30 ms accounting periods */
+#define SATURATED 0.97        /* share of its VCPUs' time from which a domain cannot use more */
+
+static const struct {
+    const char *name, *meaning, *unit;
+    int64_t limit;
+} rules[XT_N_RULES] = {
+    [XT_RULE_RUNSTATE_CHAIN] = { "runstate-chain",
+                                 "the old state of every runstate change is the new state of the one before", "", 0 },
+    [XT_RULE_ONE_PCPU] = { "one-pcpu", "a VCPU runs on one pCPU at a time, and a pCPU runs one VCPU at a time", "", 0 },
+    [XT_RULE_TSC_MONOTONIC] = { "tsc-monotonic", "the TSC never steps back on a pCPU", "cycles", 0 },
+    [XT_RULE_PIN] = { "pin", "a VCPU runs only on pCPUs of its hard affinity and cpupool", "", 0 },
+    [XT_RULE_PRIORITY_ORDER] = { "priority-order",
+                                 "no VCPU with budget waits while one with a later deadline (deadline-monotonic: a longer "
+                                 "period) holds a pCPU that it could use", "ns", MS / 2 },
+    [XT_RULE_WORK_CONSERVING] = { "work-conserving", "no VCPU with budget waits while a pCPU that it could use idles",
+                                  "ns", MS / 2 },
+    [XT_RULE_BUDGET] = { "budget", "between two replenishments a VCPU runs no longer than its budget", "ns", MS / 2 },
+    [XT_RULE_REPLENISHMENT] = { "replenishment",
+                                "a VCPU that is ready at its deadline is replenished then, and never before its release",
+                                "ns", MS / 2 },
+    [XT_RULE_TICKLE] = { "tickle", "a pCPU that was asked to reschedule does", "ns", MS / 2 },
+    [XT_RULE_CAP] = { "cap", "over one second a domain runs no more than its cap (percent over it)", "percent", 10 },
+    [XT_RULE_WEIGHT] = { "weight",
+                         "over one second, domains that never stop competing for the same pCPUs run in proportion to "
+                         "their weights (percent off)", "percent", 25 },
+};
+
+const char *xt_rule_name(enum xt_rule rule)
+{
+    return rules[rule].name;
+}
+
+const char *xt_rule_meaning(enum xt_rule rule)
+{
+    return rules[rule].meaning;
+}
+
+const char *xt_rule_unit(enum xt_rule rule)
+{
+    return rules[rule].unit;
+}
+
+int64_t xt_rule_default_limit(enum xt_rule rule)
+{
+    return rules[rule].limit;
+}
+
+/* What conformance must know of a VCPU beside its timeline. */
+struct conform_vcpu {
+    bool pinned;               /* usable is what the snapshot says */
+    struct xt_pcpu_set *usable;
+    bool budget_known;         /* a replenishment was seen since the last loss */
+    int64_t budget, left;      /* as replenished; as last stated */
+    int64_t ran, run_since;    /* since the replenishment, up to run_since; -1: does not run */
+    bool raised;               /* runs on extratime: its budget was used up in order */
+    bool overrun_told, late_told;
+    int64_t ready_since;       /* -1: not ready, or not known */
+    int64_t wait_since;        /* -1: not eligible */
+    int64_t window_ran;        /* caps and weights */
+    bool window_paused;        /* was not ready all through the window */
+};
+
+struct conform {
+    struct xt_rule_result results[XT_N_RULES];
+    struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
+    int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
+    uint64_t *last_tsc;        /* by slot */
+    bool windows;              /* caps or weights are known */
+    int64_t window_end;
+};
+
+static int64_t limit_of(const struct machine *m, enum xt_rule rule)
+{
+    return m->conform->results[rule].limit;
+}
+
+static bool check(struct machine *m, struct xt_violation violation, GError **error)
+{
+    struct xt_rule_result *r = &m->conform->results[violation.rule];
+
+    r->checked++;
+    r->worst = MAX(r->worst, violation.value);
+    if (violation.value <= r->limit)
+        return true;
+    r->broken++;
+    violation.limit = r->limit;
+    return XT_EMIT(m, violation, &violation, error);
+}
+
+static bool has_shares(const struct machine *m)
+{
+    if (m->run.scheduler != XT_SCHED_CREDIT && m->run.scheduler != XT_SCHED_CREDIT2)
+        return false;
+    for (guint i = 0; m->recording && i < m->recording->vcpus->len; i++) {
+        const struct xt_host_vcpu *host = g_ptr_array_index(m->recording->vcpus, i);
+        if (host->weight > 0 || host->cap > 0)
+            return true;
+    }
+    return false;
+}
+
+struct conform *conform_new(struct machine *m)
+{
+    struct conform *c = g_new0(struct conform, 1);
+
+    c->running = g_new0(struct vstate *, m->run.n_pcpus + 1);
+    c->tickled = g_new0(int64_t, m->run.n_pcpus + 1);
+    c->last_tsc = g_new0(uint64_t, m->run.n_pcpus + 1);
+    for (uint32_t i = 0; i < m->run.n_pcpus; i++)
+        c->tickled[i] = -1;
+    for (int r = 0; r < XT_N_RULES; r++) {
+        c->results[r].rule = (enum xt_rule)r;
+        c->results[r].worst = -1;
+        c->results[r].limit = rules[r].limit;
+        if (m->options && m->options->rule_limits[r] > 0)
+            c->results[r].limit = m->options->rule_limits[r];
+    }
+    /* deadlines are laid over the TSC with this error */
+    c->results[XT_RULE_REPLENISHMENT].limit += MAX(m->run.now_residual_ns, 0);
+    c->windows = has_shares(m);
+    c->window_end = WINDOW_NS;
+    return c;
+}
+
+void conform_free(struct machine *m)
+{
+    if (!m->conform)
+        return;
+    for (guint i = 0; i < m->vcpus->len; i++) {
+        struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        if (v->conform)
+            g_free(v->conform->usable);
+        g_free(v->conform);
+    }
+    g_free(m->conform->running);
+    g_free(m->conform->tickled);
+    g_free(m->conform->last_tsc);
+    g_free(m->conform);
+    m->conform = NULL;
+}
+
+static const struct xt_host_vcpu *host_of(const struct machine *m, const struct vstate *v)
+{
+    return m->recording ? xt_recording_vcpu(m->recording, v->id.domid, v->id.vcpu) : NULL;
+}
+
+static struct conform_vcpu *conform_of(struct machine *m, struct vstate *v)
+{
+    if (v->conform)
+        return v->conform;
+    struct conform_vcpu *c = v->conform = g_new0(struct conform_vcpu, 1);
+    const struct xt_host_vcpu *host = host_of(m, v);
+    c->run_since = c->ready_since = c->wait_since = -1;
+    if (host && host->hard_affinity) {
+        c->usable = g_new0(struct xt_pcpu_set, 1);
+        c->pinned = server_snapshot_pcpus(m, host, c->usable);
+    }
+    return c;
+}
+
+/* Priority order. */
+
+/* The longest time without a break that pCPUs showed this blame, and the longest single hold in it. */
+static int64_t longest_blame(const GArray *held, enum xt_blame blame, int64_t *from, const struct held **worst)
+{
+    int64_t start = 0, end = INT64_MIN, longest = 0;
+
+    *worst = NULL;
+    for (;;) {
+        /* holds come pCPU by pCPU, so grow the stretch until nothing touches it any more */
+        const struct held *next = NULL;
+        for (guint i = 0; i < held->len; i++) {
+            const struct held *h = &g_array_index(held, struct held, i);
+            if (h->blame == blame && h->end_ts > end && (!next || h->ts < next->ts))
+                next = h;
+        }
+        if (!next)
+            return longest;
+        if (next->ts > end)
+            start = next->ts;
+        end = next->end_ts;
+        if (end - start > longest) {
+            longest = end - start;
+            *from = start;
+            if (!*worst || next->end_ts - next->ts > (*worst)->end_ts - (*worst)->ts || (*worst)->end_ts <= start)
+                *worst = next;
+        }
+    }
+}
+
+static bool check_order(struct machine *m, const struct vstate *v, int64_t since, enum xt_rule rule,
+                        enum xt_blame blame, GError **error)
+{
+    const struct held *worst;
+    int64_t from = since, longest = longest_blame(m->servers->held, blame, &from, &worst);
+    struct xt_violation violation = {
+        .rule = rule,
+        .vcpu = &v->id,
+        .other = worst && worst->by ? &worst->by->id : NULL,
+        .pcpu = worst ? worst->pcpu : XT_NO_PCPU,
+        .ts = from,
+        .end_ts = from + longest,
+        .value = longest,
+    };
+
+    return check(m, violation, error);
+}
+
+/* v stops being eligible under its present deadline: was it passed over meanwhile? */
+static bool end_wait(struct machine *m, struct vstate *v, GError **error)
+{
+    struct conform_vcpu *c = v->conform;
+    int64_t since = c->wait_since;
+    struct rank rank = { .v = v };
+
+    c->wait_since = -1;
+    if (since < 0)
+        return true;
+    if (m->now - since <= MIN(limit_of(m, XT_RULE_PRIORITY_ORDER), limit_of(m, XT_RULE_WORK_CONSERVING))) {
+        m->conform->results[XT_RULE_PRIORITY_ORDER].checked++;
+        m->conform->results[XT_RULE_WORK_CONSERVING].checked++;
+        return true;
+    }
+    rank.deadline = v->server->deadline;
+    rank.period_ns = v->server->period_ns;
+    blame_collect(m, &rank, since, m->now);
+    return check_order(m, v, since, XT_RULE_PRIORITY_ORDER, XT_BLAME_INVERSION, error) &&
+           check_order(m, v, since, XT_RULE_WORK_CONSERVING, XT_BLAME_LATENCY, error);
+}
+
+static void begin_wait(struct machine *m, struct vstate *v)
+{
+    const struct server *s = v->server;
+    struct conform_vcpu *c = v->conform;
+
+    if (s && !s->reference && !s->extra && s->deadline != INT64_MIN && c->budget_known && c->left > 0 &&
+        !m->run.core_scheduling)
+        c->wait_since = m->now;
+}
+
+/* Budgets. */
+
+static bool check_budget(struct machine *m, struct vstate *v, GError **error)
+{
+    struct conform_vcpu *c = v->conform;
+
+    if (c->run_since >= 0) {
+        c->ran += m->now - c->run_since;
+        c->run_since = m->now;
+    }
+    if (!c->budget_known || c->raised || c->overrun_told)
+        return true;
+    int64_t over = c->ran - c->budget;
+    if (over <= limit_of(m, XT_RULE_BUDGET))
+        return true;
+    c->overrun_told = true;
+    struct xt_violation violation = {
+        .rule = XT_RULE_BUDGET,
+        .vcpu = &v->id,
+        .pcpu = v->pcpu,
+        .ts = m->now - over,
+        .end_ts = m->now,
+        .value = over,
+    };
+    return check(m, violation, error);
+}
+
+bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t level, GError **error)
+{
+    struct conform_vcpu *c = conform_of(m, v);
+
+    if (!check_budget(m, v, error))
+        return false;
+    c->left = budget_ns;
+    c->raised |= level > 0;
+    return true;
+}
+
+/* Replenishments. */
+
+static bool gap_since(const struct machine *m, int64_t ts)
+{
+    return m->open_gaps || m->last_gap_end >= ts;
+}
+
+/* A VCPU that was ready at its deadline is due a replenishment; it comes now, or will not come any more. */
+static bool check_due(struct machine *m, struct vstate *v, GError **error)
+{
+    const struct server *s = v->server;
+    struct conform_vcpu *c = v->conform;
+
+    if (!s || s->reference || !s->have_deadline_now || c->late_told || c->ready_since < 0 ||
+        c->ready_since > s->deadline || m->now < s->deadline || gap_since(m, s->deadline))
+        return true;
+    c->late_told = true;
+    struct xt_violation violation = {
+        .rule = XT_RULE_REPLENISHMENT,
+        .vcpu = &v->id,
+        .pcpu = XT_NO_PCPU,
+        .ts = s->deadline,
+        .end_ts = m->now,
+        .value = m->now - s->deadline,
+    };
+    return check(m, violation, error);
+}
+
+bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns, GError **error)
+{
+    struct conform_vcpu *c = conform_of(m, v);
+    const struct server *s = v->server;
+
+    if (!check_budget(m, v, error) || !check_due(m, v, error) || !end_wait(m, v, error))
+        return false;
+    if (s && s->period_ns > 0 && s->have_deadline_now && deadline_now_ns > s->last_deadline_now &&
+        m->run.now_offset_ns != INT64_MIN) {
+        int64_t release = deadline_now_ns - m->run.now_offset_ns - s->period_ns;
+        struct xt_violation early = {
+            .rule = XT_RULE_REPLENISHMENT,
+            .vcpu = &v->id,
+            .pcpu = XT_NO_PCPU,
+            .ts = m->now,
+            .end_ts = release,
+            .value = release - m->now,
+        };
+        if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check(m, early, error))
+            return false;
+    }
+    c->budget_known = true;
+    c->budget = c->left = budget_ns;
+    c->ran = 0;
+    c->raised = c->overrun_told = c->late_told = false;
+    m->conform->results[XT_RULE_BUDGET].checked++;
+    return true;
+}
+
+void conform_eligible(struct machine *m, struct vstate *v)
+{
+    if (v->state == XT_RUNNABLE)
+        begin_wait(m, v);
+}
+
+/* Runstates. */
+
+static bool check_places(struct machine *m, struct pstate *p, struct vstate *v, GError **error)
+{
+    uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
+    struct vstate *there = m->conform->running[slot];
+    struct conform_vcpu *c = v->conform;
+    bool twice = v->seen && v->state == XT_RUNNING && v->pcpu != p->info->pcpu;
+    bool taken = there && there != v && there->state == XT_RUNNING && there->pcpu == p->info->pcpu;
+    struct xt_violation violation = {
+        .rule = XT_RULE_ONE_PCPU,
+        .vcpu = &v->id,
+        .other = taken ? &there->id : NULL,
+        .pcpu = p->info->pcpu,
+        .ts = m->now,
+        .end_ts = m->now,
+        .value = twice || taken,
+    };
+
+    m->conform->running[slot] = v;
+    if (!check(m, violation, error))
+        return false;
+    if (!c->pinned)
+        return true;
+    violation.rule = XT_RULE_PIN;
+    violation.other = NULL;
+    violation.value = !xt_pcpu_set_has(c->usable, p->info->pcpu);
+    return check(m, violation, error);
+}
+
+static bool is_ready(enum xt_state state)
+{
+    return state == XT_RUNNING || state == XT_RUNNABLE;
+}
+
+bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
+                    enum xt_state new_state, GError **error)
+{
+    struct conform_vcpu *c = conform_of(m, v);
+    bool known = v->seen && v->state != XT_UNKNOWN;
+    struct xt_violation chain = {
+        .rule = XT_RULE_RUNSTATE_CHAIN,
+        .vcpu = &v->id,
+        .pcpu = p->info->pcpu,
+        .ts = m->now,
+        .end_ts = m->now,
+        .value = v->state != old_state,
+    };
+
+    if (known && !check(m, chain, error))
+        return false;
+    if (new_state == XT_RUNNING && !m->run.core_scheduling && !check_places(m, p, v, error))
+        return false;
+    if (c->run_since >= 0 || old_state == XT_RUNNING) {
+        if (!check_budget(m, v, error))
+            return false;
+        if (c->run_since >= 0)
+            c->window_ran += m->now - MAX(v->since, m->conform->window_end - WINDOW_NS);
+        c->run_since = -1;
+    }
+    if (!end_wait(m, v, error) || (!is_ready(new_state) && !check_due(m, v, error)))
+        return false;
+    if (new_state == XT_RUNNING)
+        c->run_since = m->now;
+    else if (new_state == XT_RUNNABLE)
+        begin_wait(m, v);
+    if (!is_ready(new_state)) {
+        c->ready_since = -1;
+        c->window_paused = true;
+    } else if (c->ready_since < 0 || !is_ready(old_state)) {
+        c->ready_since = m->now;
+    }
+    return true;
+}
+
+bool conform_cut(struct machine *m, struct vstate *v, GError **error)
+{
+    struct conform_vcpu *c = conform_of(m, v);
+
+    if (!check_budget(m, v, error) || !end_wait(m, v, error))
+        return false;
+    c->budget_known = false;
+    c->run_since = c->ready_since = -1;
+    c->window_paused = true;
+    return true;
+}
+
+void conform_gap(struct machine *m, struct pstate *p)
+{
+    uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
+
+    m->conform->running[slot] = NULL;
+    m->conform->tickled[slot] = -1;
+}
+
+/* Tickles. */
+
+static uint32_t slot_of(const struct machine *m, int64_t pcpu)
+{
+    uint32_t lo = 0, hi = m->run.n_pcpus;
+
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (m->run.pcpus[mid].pcpu < pcpu)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < m->run.n_pcpus && m->run.pcpus[lo].pcpu == pcpu ? lo : UINT32_MAX;
+}
+
+void conform_tickle(struct machine *m, int64_t pcpu)
+{
+    uint32_t slot = slot_of(m, pcpu);
+
+    if (slot != UINT32_MAX && !m->pcpus[slot].in_gap && m->conform->tickled[slot] < 0)
+        m->conform->tickled[slot] = m->now;
+}
+
+static bool check_tickle(struct machine *m, uint32_t slot, bool answered, GError **error)
+{
+    int64_t since = m->conform->tickled[slot];
+    struct xt_violation violation = {
+        .rule = XT_RULE_TICKLE,
+        .pcpu = m->run.pcpus[slot].pcpu,
+        .ts = since,
+        .end_ts = m->now,
+        .value = m->now - since,
+    };
+
+    m->conform->tickled[slot] = -1;
+    if (since < 0 || (!answered && violation.value <= limit_of(m, XT_RULE_TICKLE)))
+        return true;
+    return check(m, violation, error);
+}
+
+bool conform_decision(struct machine *m, struct pstate *p, GError **error)
+{
+    uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
+
+    return m->conform->tickled[slot] < 0 || check_tickle(m, slot, true, error);
+}
+
+bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error)
+{
+    uint64_t *last = &m->conform->last_tsc[record->slot];
+    uint64_t before = *last;
+
+    *last = record->tsc;
+    m->conform->results[XT_RULE_TSC_MONOTONIC].checked++;
+    if (record->tsc >= before)
+        return true;
+    struct xt_violation violation = {
+        .rule = XT_RULE_TSC_MONOTONIC,
+        .pcpu = p->info->pcpu,
+        .ts = xt_clock_ts(&m->clock, record->tsc),
+        .end_ts = m->now,
+        .value = (int64_t)MIN(before - record->tsc, (uint64_t)INT64_MAX),
+    };
+    m->conform->results[XT_RULE_TSC_MONOTONIC].checked--;
+    return check(m, violation, error);
+}
+
+/* Caps and weights, second by second. */
+
+struct share {
+    uint16_t domid;
+    int weight, cap, n_vcpus;
+    bool competing; /* none of its VCPUs stopped */
+    const char *affinity, *pool;
+    int64_t ran;
+    const struct vstate *v;
+};
+
+static struct share *share_of(GArray *shares, const struct vstate *v, const struct xt_host_vcpu *host)
+{
+    for (guint i = 0; i < shares->len; i++)
+        if (g_array_index(shares, struct share, i).domid == v->id.domid)
+            return &g_array_index(shares, struct share, i);
+    struct share share = { v->id.domid, host->weight, host->cap, 0, true, host->hard_affinity, host->cpupool, 0, v };
+    g_array_append_val(shares, share);
+    return &g_array_index(shares, struct share, shares->len - 1);
+}
+
+static GArray *collect_shares(struct machine *m)
+{
+    GArray *shares = g_array_new(FALSE, FALSE, sizeof(struct share));
+    int64_t window_start = m->conform->window_end - WINDOW_NS;
+
+    for (guint i = 0; i < m->vcpus->len; i++) {
+        struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        struct conform_vcpu *c = v->conform;
+        const struct xt_host_vcpu *host = host_of(m, v);
+        if (!c || !host || xt_vcpu_is_idle(&v->id))
+            continue;
+        if (v->state == XT_RUNNING)
+            c->window_ran += m->conform->window_end - MAX(v->since, window_start);
+        struct share *share = share_of(shares, v, host);
+        share->n_vcpus++;
+        share->ran += c->window_ran;
+        share->competing &= !c->window_paused && is_ready(v->state);
+        if (g_strcmp0(share->affinity, host->hard_affinity))
+            share->affinity = NULL;
+        c->window_ran = 0;
+        c->window_paused = !is_ready(v->state);
+    }
+    return shares;
+}
+
+static bool check_cap(struct machine *m, const struct share *share, GError **error)
+{
+    struct xt_violation violation = {
+        .rule = XT_RULE_CAP,
+        .vcpu = &share->v->id,
+        .pcpu = XT_NO_PCPU,
+        .ts = m->conform->window_end - WINDOW_NS,
+        .end_ts = m->conform->window_end,
+    };
+
+    if (share->cap <= 0)
+        return true;
+    violation.value = MAX(share->ran * 100 / WINDOW_NS - share->cap, 0) * 100 / share->cap;
+    return check(m, violation, error);
+}
+
+static bool comparable(const struct share *a, const struct share *b)
+{
+    return a->competing && b->competing && a->weight > 0 && b->weight > 0 && a->cap == 0 && b->cap == 0 && a->affinity &&
+           b->affinity && !g_strcmp0(a->affinity, b->affinity) && !g_strcmp0(a->pool, b->pool) &&
+           (double)a->ran < SATURATED * a->n_vcpus * WINDOW_NS && (double)b->ran < SATURATED * b->n_vcpus * WINDOW_NS;
+}
+
+static bool check_weights(struct machine *m, const struct share *a, const struct share *b, GError **error)
+{
+    if (!comparable(a, b))
+        return true;
+    double of_a = (double)a->ran / a->weight, of_b = (double)b->ran / b->weight, least = MAX(MIN(of_a, of_b), 1);
+    const struct share *more = of_a > of_b ? a : b, *less = of_a > of_b ? b : a;
+    struct xt_violation violation = {
+        .rule = XT_RULE_WEIGHT,
+        .vcpu = &less->v->id,
+        .other = &more->v->id,
+        .pcpu = XT_NO_PCPU,
+        .ts = m->conform->window_end - WINDOW_NS,
+        .end_ts = m->conform->window_end,
+        .value = (int64_t)MIN(100 * (MAX(of_a, of_b) / least - 1), 1e9),
+    };
+    return check(m, violation, error);
+}
+
+bool conform_advance(struct machine *m, GError **error)
+{
+    while (m->conform->windows && m->now >= m->conform->window_end) {
+        GArray *shares = collect_shares(m);
+        bool ok = true;
+        for (guint i = 0; ok && i < shares->len; i++) {
+            const struct share *a = &g_array_index(shares, struct share, i);
+            ok = check_cap(m, a, error);
+            for (guint k = i + 1; ok && k < shares->len; k++)
+                ok = check_weights(m, a, &g_array_index(shares, struct share, k), error);
+        }
+        g_array_unref(shares);
+        if (!ok)
+            return false;
+        m->conform->window_end += WINDOW_NS;
+    }
+    return true;
+}
+
+bool conform_end(struct machine *m, GError **error)
+{
+    for (guint i = 0; i < m->vcpus->len; i++) {
+        struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        if (!v->conform)
+            continue;
+        if (!check_budget(m, v, error) || !end_wait(m, v, error))
+            return false;
+        /* what is due within the last moments may still have come */
+        const struct server *s = v->server;
+        if (s && m->now - s->deadline > limit_of(m, XT_RULE_REPLENISHMENT) && !check_due(m, v, error))
+            return false;
+    }
+    for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)
+        if (m->conform->tickled[slot] >= 0 && !check_tickle(m, slot, false, error))
+            return false;
+    for (int r = 0; r < XT_N_RULES; r++)
+        if (m->conform->results[r].checked && !XT_EMIT(m, rule, &m->conform->results[r], error))
+            return false;
+    return true;
+}
