@@ -17,7 +17,7 @@ static const struct {
     { "Xen", "xen_version" },       { "scheduler", "scheduler" },     { "policy", "policy" },
     { "scenario", "lab.scenario" }, { "server policy", "lab.policy" }, { "CPU model", "cpu_model" },
     { "pCPUs", "pcpus" },           { "TSC (Hz)", "tsc_hz" },         { "trace", "trace.file" },
-    { "events", "trace.events" },   { "bytes", "trace.bytes" },       { "seconds", "trace.elapsed_s" },
+    { "events", "trace.events" },   { "records", "trace.records" },   { "bytes", "trace.bytes" },       { "seconds", "trace.elapsed_s" },
     { "lost records", "trace.lost_records" }, { "ended by", "trace.ended_by" },
 };
 

@@ -38,13 +38,15 @@ static void say(void *user, const char *message)
         fprintf(stderr, "xentrail record: %s\n", message);
 }
 
-static void progress(void *user, double elapsed_s, uint64_t bytes, uint64_t stored_bytes)
+static void progress(void *user, const struct xt_record_progress *p)
 {
     struct view *view = user;
+    const struct xt_tally *t = p->tally;
     if (view->quiet || !view->terminal)
         return;
-    fprintf(stderr, "\r%7.1f s  %9.2f MB of events  %7.2f MB/s  %9.2f MB on disk  ", elapsed_s, (double)bytes / 1e6,
-            elapsed_s > 0 ? (double)bytes / 1e6 / elapsed_s : 0.0, (double)stored_bytes / 1e6);
+    fprintf(stderr, "\r%7.1f s  %" G_GUINT64_FORMAT " records (%.0f/s)  %.2f MB (%.2f MB on disk)  %" G_GUINT64_FORMAT " lost  ", p->elapsed_s,
+            t->records, p->elapsed_s > 0 ? (double)t->records / p->elapsed_s : 0.0, (double)t->bytes / 1e6,
+            (double)p->stored_bytes / 1e6, t->lost_records);
     fflush(stderr);
     view->line_open = true;
 }
@@ -103,12 +105,25 @@ static bool complete(const struct arguments *a, char **command, struct xt_record
     return xt_event_mask_parse(o->event_names, &o->event_mask, error);
 }
 
+/* The cure depends on what can still be changed: the buffers' size cannot, until the next boot. */
+static void warn_of_losses(const struct xt_record_result *result)
+{
+    double share = 100.0 * (double)result->lost_records / (double)(result->lost_records + result->records);
+    fprintf(stderr, "xentrail record: Xen lost %" G_GUINT64_FORMAT " records (%.2f %%): its buffers were full between two looks at them. ",
+            result->lost_records, share);
+    if (result->poll_ms > 1)
+        fprintf(stderr, "Look more often: --poll %u. Or ", MAX(result->poll_ms / 4, 1));
+    fprintf(stderr, "reboot the host and begin with larger buffers: --buffer-pages %u.\n", MIN(result->buffer_pages * 4, 65535));
+}
+
 static int report(const struct xt_record_options *o, const struct xt_record_result *result, GError *error)
 {
     if (result->kept)
-        fprintf(stderr, "xentrail record: %s: %.2f MB of events in %.1f s, %.2f MB on disk%s\n", o->folder,
-                (double)result->capture.bytes / 1e6, result->capture.elapsed_s, (double)result->stored_bytes / 1e6,
+        fprintf(stderr, "xentrail record: %s: %" G_GUINT64_FORMAT " records in %.1f s, %.2f MB, %.2f MB on disk%s\n", o->folder, result->records,
+                result->capture.elapsed_s, (double)result->capture.bytes / 1e6, (double)result->stored_bytes / 1e6,
                 error ? "; it can be read up to there" : "");
+    if (result->lost_records)
+        warn_of_losses(result);
     if (error)
         return xt_fail("record", error);
     if (o->command && result->capture.end == XT_CAPTURE_COMMAND && result->capture.command_status != 0) {

@@ -27,6 +27,7 @@ struct recording {
     struct xt_host *host;
     struct xt_host_facts facts;
     struct xt_trace_file *trace;
+    struct xt_tally tally;
     JsonObject *manifest;
     GPtrArray *notes;
     unsigned buffer_pages, poll_ms;
@@ -274,16 +275,18 @@ static bool add_guests(struct recording *r, GError **error)
 static bool write_piece(void *user, const void *data, size_t bytes, GError **error)
 {
     struct recording *r = user;
+    xt_tally_add(&r->tally, data, bytes);
     if (r->options->observe)
-        r->options->observe(r->options->user, data, bytes);
+        r->options->observe(r->options->user, data, bytes, &r->tally);
     return xt_trace_file_write(r->trace, data, bytes, error);
 }
 
 static bool flush_and_tell(void *user, double elapsed_s, GError **error)
 {
     struct recording *r = user;
+    struct xt_record_progress progress = { elapsed_s, &r->tally, xt_trace_file_stored(r->trace) };
     if (r->options->progress)
-        r->options->progress(r->options->user, elapsed_s, xt_trace_file_bytes(r->trace), xt_trace_file_stored(r->trace));
+        r->options->progress(r->options->user, &progress);
     return xt_trace_file_flush(r->trace, error);
 }
 
@@ -311,6 +314,8 @@ static JsonObject *describe_trace(const struct recording *r, const struct xt_rec
 
     json_object_set_string_member(trace, "file", name);
     json_object_set_int_member(trace, "bytes", (gint64)result->capture.bytes);
+    json_object_set_int_member(trace, "records", (gint64)result->records);
+    json_object_set_int_member(trace, "lost_records", (gint64)result->lost_records);
     json_object_set_string_member(trace, "mask", mask);
     json_object_set_string_member(trace, "events", r->options->event_names ? r->options->event_names : mask);
     json_object_set_int_member(trace, "buffer_pages", r->buffer_pages);
@@ -351,6 +356,8 @@ static void capture_into_folder(struct recording *r, struct xt_record_result *re
         result->capture.end = XT_CAPTURE_BROKEN;
     result->capture.bytes = xt_trace_file_bytes(r->trace);
     result->stored_bytes = xt_trace_file_stored(r->trace);
+    result->records = r->tally.records;
+    result->lost_records = r->tally.lost_records;
     if (!xt_trace_file_close(r->trace, first ? NULL : &first))
         result->capture.end = XT_CAPTURE_BROKEN;
     r->trace = NULL;

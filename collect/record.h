@@ -3,6 +3,13 @@
 
 #include "collect/capture.h"
 #include "collect/manifest.h"
+#include "collect/tally.h"
+
+struct xt_record_progress {
+    double elapsed_s;
+    const struct xt_tally *tally;
+    uint64_t stored_bytes; /* on disk */
+};
 
 struct xt_record_options {
     const char *folder;         /* must not exist yet */
@@ -20,16 +27,17 @@ struct xt_record_options {
     const char *const *guests;       /* "NAME=FOLDER": job traces to take along; NULL none */
     char **command;             /* NULL none */
 
-    /* Told while it records; may be NULL. observe sees the raw trace. */
+    /* Told while it records; may be NULL. progress comes about once a second, observe with every piece of the raw trace,
+     * after it was counted. */
     void (*say)(void *user, const char *message);
-    void (*progress)(void *user, double elapsed_s, uint64_t bytes, uint64_t stored_bytes);
-    void (*observe)(void *user, const void *data, size_t bytes);
+    void (*progress)(void *user, const struct xt_record_progress *progress);
+    void (*observe)(void *user, const void *data, size_t bytes, const struct xt_tally *tally);
     void *user;
 };
 
 struct xt_record_result {
     struct xt_capture_result capture;
-    uint64_t stored_bytes;
+    uint64_t stored_bytes, records, lost_records;
     unsigned buffer_pages, poll_ms;
     bool kept; /* there is a recording to read, even if it is not complete */
 };

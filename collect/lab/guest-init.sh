@@ -13,10 +13,10 @@ set --
 while IFS= read -r word; do
     set -- "$@" "$word"
 done < /workload.args
-xentrail-workload --wait --output=/jobs "$@"
+xentrail-workload --wait --output=/jobs --csv=/jobs.csv "$@"
 echo "DONE $?"
 read -r _
-tar -C / -cf - jobs | gzip | base64 > /jobs.base64
+tar -C / -cf - jobs jobs.csv | gzip | base64 > /jobs.base64
 echo BEGIN-JOBS
 cat /jobs.base64
 echo "END-JOBS $(sha256sum < /jobs.base64 | cut -c 1-64)"

@@ -51,11 +51,14 @@ static bool move_guests(const char *out, const char *folder, JsonObject *manifes
 
     json_object_set_object_member(manifest, "guests", guests);
     while (good && dir && (name = g_dir_read_name(dir)) != NULL) {
-        char *jobs = g_build_filename(from, name, "jobs", NULL), *target = g_build_filename(to, name, NULL);
-        good = g_rename(jobs, target) == 0 || fail(error, "move", jobs);
+        char *trace = g_build_filename(from, name, "jobs", NULL), *target = g_build_filename(to, name, NULL);
+        char *table = g_build_filename(from, name, "jobs.csv", NULL), *table_target = g_strconcat(target, ".jobs.csv", NULL);
+        good = (g_rename(trace, target) == 0 && g_rename(table, table_target) == 0) || fail(error, "move", trace);
         json_object_set_string_member(guests, name, "ctf-1.8");
-        g_free(jobs);
+        g_free(trace);
         g_free(target);
+        g_free(table);
+        g_free(table_target);
     }
     if (dir)
         g_dir_close(dir);

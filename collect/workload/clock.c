@@ -62,3 +62,13 @@ uint64_t clock_map_tsc(const struct clock_map *map, uint64_t at_mono_ns)
     double cycles = slope(a, a + 1) * ((double)at_mono_ns - (double)a->mono_ns);
     return (uint64_t)((int64_t)a->tsc + (int64_t)cycles);
 }
+
+uint64_t clock_map_mono_ns(const struct clock_map *map, uint64_t at_tsc)
+{
+    size_t i = 0;
+    while (i + 2 < map->n && map->anchors[i + 1].tsc <= at_tsc)
+        i++;
+    const struct anchor *a = &map->anchors[i];
+    double ns = ((double)at_tsc - (double)a->tsc) / slope(a, a + 1);
+    return (uint64_t)((int64_t)a->mono_ns + (int64_t)ns);
+}

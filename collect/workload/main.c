@@ -20,7 +20,7 @@ struct options {
     enum policy policy;
     uint64_t duration_ns, lead_ns, gap_ns;
     double start_at_s; /* seconds since the epoch, 0 at once */
-    const char *directory, *name;
+    const char *directory, *csv, *name;
     bool wait, background;
 };
 
@@ -131,6 +131,19 @@ static void *run_background(void *data)
     sched_setscheduler(0, SCHED_IDLE, &param);
     for (;;)
         __builtin_ia32_pause();
+}
+
+/* All memory is locked, and a small guest has no room for stacks of the default size. */
+static int start_thread(pthread_t *thread, void *(*function)(void *), void *data)
+{
+    const size_t stack_bytes = 256 * 1024;
+    pthread_attr_t attr;
+    int why;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, stack_bytes);
+    why = pthread_create(thread, &attr, function, data);
+    pthread_attr_destroy(&attr);
+    return why;
 }
 
 static void assign_priorities(struct run *run)
@@ -264,7 +277,7 @@ static const char *run_all(struct run *run, struct thread *threads)
     const char *failure = NULL;
 
     for (size_t i = 0; i < run->n_tasks; i++)
-        if (pthread_create(&threads[i].id, NULL, run_task, &threads[i]))
+        if (start_thread(&threads[i].id, run_task, &threads[i]))
             return "cannot start a thread";
     for (uint64_t next_ns = mono_ns(); next_ns < run->end_ns; next_ns += anchor_every_ns) {
         sleep_until(next_ns);
@@ -281,9 +294,9 @@ static const char *run_all(struct run *run, struct thread *threads)
     return failure;
 }
 
-static bool missed(const struct run *run, const struct task *task, const struct job *job)
+bool job_missed(const struct task *task, const struct job *job, const struct clock_map *clock)
 {
-    uint64_t deadline_tsc = clock_map_tsc(&run->clock, job->release_ns + task->deadline_ns);
+    uint64_t deadline_tsc = clock_map_tsc(clock, job->release_ns + task->deadline_ns);
     return !job->completion_tsc || job->completion_tsc > deadline_tsc;
 }
 
@@ -294,7 +307,7 @@ static void report(const struct run *run)
         const struct task *task = &run->tasks[i];
         size_t n_missed = 0;
         for (size_t k = 0; k < task->n_jobs; k++)
-            n_missed += missed(run, task, &task->jobs[k]);
+            n_missed += job_missed(task, &task->jobs[k], &run->clock);
         printf("%4u %12.3f %12.3f %5zu %7zu\n", task->id, (double)task->wcet_ns / 1e3, (double)task->period_ns / 1e3,
                task->n_jobs, n_missed);
     }
@@ -311,6 +324,7 @@ static const char usage_text[] =
     "  -p, --policy=POLICY   rm (rate monotonic, default), dm (deadline monotonic), edf (SCHED_DEADLINE) or\n"
     "                        partitioned (rate monotonic, each task on one CPU)\n"
     "  -o, --output=DIR      write the job trace there as CTF\n"
+    "      --csv=FILE        write the jobs there as a table, too\n"
     "  -n, --name=NAME       name of this VM in the trace (default: the host name)\n"
     "  -w, --wait            print READY and wait for a line on standard input\n"
     "      --start-at=SECS   wait until this time since the epoch\n"
@@ -330,7 +344,7 @@ static bool parse_policy(const char *text, enum policy *policy)
     return false;
 }
 
-enum { OPTION_START_AT = 256, OPTION_LEAD, OPTION_GAP };
+enum { OPTION_START_AT = 256, OPTION_LEAD, OPTION_GAP, OPTION_CSV };
 
 static bool set_option(struct options *o, int option, const char *value)
 {
@@ -342,6 +356,7 @@ static bool set_option(struct options *o, int option, const char *value)
     case 'n': o->name = value; return true;
     case 'w': o->wait = true; return true;
     case 'b': o->background = true; return true;
+    case OPTION_CSV: o->csv = value; return true;
     case OPTION_LEAD: return parse_time_ns(value, &o->lead_ns);
     case OPTION_GAP: return parse_time_ns(value, &o->gap_ns) && o->gap_ns > 0;
     case OPTION_START_AT:
@@ -359,7 +374,7 @@ static int parse_options(int argc, char **argv, struct run *run)
         { "output", required_argument, NULL, 'o' },   { "name", required_argument, NULL, 'n' },
         { "wait", no_argument, NULL, 'w' },           { "start-at", required_argument, NULL, OPTION_START_AT },
         { "lead", required_argument, NULL, OPTION_LEAD }, { "background", no_argument, NULL, 'b' },
-        { "gap", required_argument, NULL, OPTION_GAP }, { "help", no_argument, NULL, 'h' },
+        { "gap", required_argument, NULL, OPTION_GAP }, { "csv", required_argument, NULL, OPTION_CSV }, { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },        { 0 },
     };
     for (int option; (option = getopt_long(argc, argv, "d:p:o:n:wbhV", names, NULL)) != -1;) {
@@ -387,6 +402,29 @@ static int parse_options(int argc, char **argv, struct run *run)
     if (run->n_tasks == 0 && !run->options.background)
         return die(EXIT_USAGE, "no task given; see --help");
     return -1;
+}
+
+static int write_logs(const struct run *run, const char *hostname)
+{
+    const struct options *o = &run->options;
+    const struct ctf_description description = {
+        .directory = o->directory,
+        .domain = o->name ? o->name : hostname,
+        .policy = policy_names[o->policy],
+        .tasks = run->tasks,
+        .n_tasks = run->n_tasks,
+        .clock = &run->clock,
+    };
+    const char *failed = NULL;
+
+    if (o->directory && ctf_write(&description))
+        failed = o->directory;
+    else if (o->csv && csv_write(o->csv, run->tasks, run->n_tasks, &run->clock))
+        failed = o->csv;
+    if (!failed)
+        return 0;
+    fprintf(stderr, "xentrail-workload: cannot write to %s: %s\n", failed, strerror(errno));
+    return EXIT_SYSTEM;
 }
 
 int main(int argc, char **argv)
@@ -419,7 +457,7 @@ int main(int argc, char **argv)
 
     for (long cpu = 0; run.options.background && cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
         pthread_t background;
-        if (pthread_create(&background, NULL, run_background, (void *)(intptr_t)cpu))
+        if (start_thread(&background, run_background, (void *)(intptr_t)cpu))
             return die(EXIT_SYSTEM, "cannot start a thread");
     }
     const char *failure = run_all(&run, threads);
@@ -428,17 +466,5 @@ int main(int argc, char **argv)
         return EXIT_SYSTEM;
     }
     report(&run);
-    struct ctf_description description = {
-        .directory = run.options.directory,
-        .domain = run.options.name ? run.options.name : hostname,
-        .policy = policy_names[run.options.policy],
-        .tasks = run.tasks,
-        .n_tasks = run.n_tasks,
-        .clock = &run.clock,
-    };
-    if (run.options.directory && ctf_write(&description)) {
-        fprintf(stderr, "xentrail-workload: cannot write to %s: %s\n", run.options.directory, strerror(errno));
-        return EXIT_SYSTEM;
-    }
-    return 0;
+    return write_logs(&run, hostname);
 }

@@ -43,6 +43,7 @@ void clock_map_sample(struct clock_map *map);
 /* TSC frequency from the map's ends, in Hz. Needs two anchors. */
 uint64_t clock_map_hz(const struct clock_map *map);
 uint64_t clock_map_tsc(const struct clock_map *map, uint64_t at_mono_ns);
+uint64_t clock_map_mono_ns(const struct clock_map *map, uint64_t at_tsc);
 
 /* work.c */
 struct work_limits {
@@ -61,6 +62,12 @@ struct ctf_description {
     const struct clock_map *clock;
 };
 int ctf_write(const struct ctf_description *d);
+
+/* csv.c: writes the same as a table. 0, or -1 with errno. */
+int csv_write(const char *path, const struct task *tasks, size_t n_tasks, const struct clock_map *clock);
+
+/* main.c: completed after its deadline, or not at all. */
+bool job_missed(const struct task *task, const struct job *job, const struct clock_map *clock);
 
 /* parse.c: text to numbers. False if it is none. */
 bool parse_time_ns(const char *text, uint64_t *ns);   /* "250us", "4ms", "1.5s", "17" = ns */

@@ -41,6 +41,23 @@ is_prefix() {
     [ -z "$(find rec -name '.*' -type f)" ]
 }
 
+@test "lost records are counted, and the cure is named" {
+    # Two windows: a wrap record; two switches and twice lost records (5 and 2^32 - 1), in pieces that cut every record.
+    /usr/bin/python3 - > "$FAKE_TRACE" <<'END'
+import struct, sys
+def record(event, *words, tsc=None):
+    head = event | len(words) << 28 | (0x80000000 if tsc is not None else 0)
+    return struct.pack("<I", head) + (struct.pack("<Q", tsc) if tsc is not None else b"") + struct.pack("<%dI" % len(words), *words)
+first = record(0x1f002)
+second = record(0x2800e, 1, 0, 5, tsc=10) + record(0x1f001, 5, 1, 2, 3, tsc=20) + record(0x1f001, 0xffffffff, 1, 2, 3, tsc=30) + record(0x2800e, 1, 0, 5, tsc=40)
+sys.stdout.buffer.write(record(0x1f003, 0, len(first)) + first + record(0x1f003, 1, len(second)) + second)
+END
+    FAKE_PIECE=5 run xt record -o rec --poll 5 -T 1
+    [ "$status" -eq 0 ]
+    jq -e '.trace.lost_records == 4294967300 and .trace.records == 5' rec/recording.json
+    [[ "$output" == *"lost 4294967300 records"*"--poll 1"*"--buffer-pages"* ]]
+}
+
 @test "time and size limits" {
     run xt record -o byte --poll 20 --size 200k
     [ "$status" -eq 0 ]
