@@ -48,11 +48,21 @@ static void cell_vcpu(struct xt_tables *out, bool known, const struct xt_vcpu *v
     g_free(text);
 }
 
+static void cell_limit_from(struct xt_tables *out, const struct xt_rule_result *r)
+{
+    char *text = NULL;
+
+    if (r->reactions)
+        text = g_strdup_printf("%d x p95 of %" G_GUINT64_FORMAT " reactions of pCPUs", XT_REACTION_FACTOR, r->reactions);
+    xt_cell_text(out, text ? text : r->limit == xt_rule_default_limit(r->rule) ? "default" : "option or time base");
+    g_free(text);
+}
+
 static uint64_t print_rules(struct xt_tables *out, const struct findings *f)
 {
     static const struct xt_column columns[] = {
         { .name = "rule" }, { .name = "checked" }, { .name = "broken" }, { .name = "worst" }, { .name = "limit" },
-        { .name = "unit" }, { .name = "meaning" },
+        { .name = "unit" }, { .name = "limit_from" }, { .name = "meaning" },
     };
     uint64_t broken = 0;
 
@@ -65,6 +75,7 @@ static uint64_t print_rules(struct xt_tables *out, const struct findings *f)
         r->worst >= 0 ? xt_cell_int(out, r->worst) : xt_cell_null(out);
         xt_cell_int(out, r->limit);
         xt_cell_text(out, xt_rule_unit(r->rule));
+        cell_limit_from(out, r);
         xt_cell_text(out, xt_rule_meaning(r->rule));
         broken += r->broken;
     }

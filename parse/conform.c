@@ -2,15 +2,20 @@
 
 #include <stdlib.h>
 
+#include "parse/distribution.h"
 #include "parse/server-private.h"
 
 #define MS 1000000
 #define WINDOW_NS (1000 * MS) /* of caps and weights: many of Credit's 30 ms accounting periods */
 #define SATURATED 0.97        /* share of its VCPUs' time from which a domain cannot use more */
 
+#define MIN_REACTIONS 20      /* fewer tell nothing of the host */
+#define CANDIDATE_MEMORY (1u << 20)
+
 static const struct {
     const char *name, *meaning, *unit;
     int64_t limit;
+    bool by_reaction; /* the limit grows with the time that this host's pCPUs take to react */
 } rules[XT_N_RULES] = {
     [XT_RULE_RUNSTATE_CHAIN] = { "runstate-chain",
                                  "the old state of every runstate change is the new state of the one before", "", 0 },
@@ -19,14 +24,15 @@ static const struct {
     [XT_RULE_PIN] = { "pin", "a VCPU runs only on pCPUs of its hard affinity and cpupool", "", 0 },
     [XT_RULE_PRIORITY_ORDER] = { "priority-order",
                                  "no VCPU with budget waits while one with a later deadline (deadline-monotonic: a longer "
-                                 "period) holds a pCPU that it could use", "ns", MS / 2 },
+                                 "period) holds a pCPU that it could use", "ns", MS / 2, true },
     [XT_RULE_WORK_CONSERVING] = { "work-conserving", "no VCPU with budget waits while a pCPU that it could use idles",
-                                  "ns", MS / 2 },
-    [XT_RULE_BUDGET] = { "budget", "between two replenishments a VCPU runs no longer than its budget", "ns", MS / 2 },
+                                  "ns", MS / 2, true },
+    [XT_RULE_BUDGET] = { "budget", "between two replenishments a VCPU runs no longer than its budget", "ns", MS / 2, true },
     [XT_RULE_REPLENISHMENT] = { "replenishment",
                                 "a VCPU that is ready at its deadline is replenished then, and never before its release",
-                                "ns", MS / 2 },
-    [XT_RULE_TICKLE] = { "tickle", "a pCPU that was asked to reschedule does", "ns", MS / 2 },
+                                "ns", MS / 2, true },
+    [XT_RULE_TICKLE] = { "tickle", "a pCPU that was asked to reschedule does", "ns", MS / 2, true },
+    [XT_RULE_TIMER] = { "timer", "a pCPU decides when the slice that it armed has run out", "ns", MS / 2, true },
     [XT_RULE_CAP] = { "cap", "over one second a domain runs no more than its cap (percent over it)", "percent", 10 },
     [XT_RULE_WEIGHT] = { "weight",
                          "over one second, domains that never stop competing for the same pCPUs run in proportion to "
@@ -68,8 +74,16 @@ struct conform_vcpu {
     bool window_paused;        /* was not ready all through the window */
 };
 
+/* Beyond the default limit; whether beyond the run's own is known only at its end. */
+struct candidate {
+    struct xt_violation violation;
+    uint32_t vcpu, other; /* indices, XT_NOBODY none */
+};
+
 struct conform {
     struct xt_rule_result results[XT_N_RULES];
+    struct xt_spill *candidates;
+    struct xt_distribution *reactions;
     struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
     int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
     uint64_t *last_tsc;        /* by slot */
@@ -90,9 +104,66 @@ static bool check(struct machine *m, struct xt_violation violation, GError **err
     r->worst = MAX(r->worst, violation.value);
     if (violation.value <= r->limit)
         return true;
-    r->broken++;
-    violation.limit = r->limit;
-    return XT_EMIT(m, violation, &violation, error);
+    struct candidate candidate = {
+        .violation = violation,
+        .vcpu = violation.vcpu ? violation.vcpu->index : XT_NOBODY,
+        .other = violation.other ? violation.other->index : XT_NOBODY,
+    };
+    return xt_spill_append(m->conform->candidates, &candidate, 1, error);
+}
+
+static bool react(struct machine *m, int64_t ns, GError **error)
+{
+    return xt_distribution_add(m->conform->reactions, ns, error);
+}
+
+/* No scheduler can be faster than the pCPUs answer: on a slow (emulated) host the limits follow them. */
+static bool settle_limits(struct machine *m, GError **error)
+{
+    struct xt_distribution *reactions = m->conform->reactions;
+
+    if (!xt_distribution_finish(reactions, error))
+        return false;
+    uint64_t n = xt_distribution_n(reactions);
+    int64_t p95 = n ? xt_distribution_quantile(reactions, 0.95) : 0;
+    for (int r = 0; r < XT_N_RULES && n >= MIN_REACTIONS; r++) {
+        struct xt_rule_result *result = &m->conform->results[r];
+        bool by_user = m->options && m->options->rule_limits[r] > 0;
+        if (!rules[r].by_reaction || by_user || XT_REACTION_FACTOR * p95 <= result->limit)
+            continue;
+        result->limit = XT_REACTION_FACTOR * p95;
+        result->reactions = n;
+        result->reaction_p95_ns = p95;
+    }
+    return true;
+}
+
+static const struct xt_vcpu *vcpu_at(const struct machine *m, uint32_t index)
+{
+    return index == XT_NOBODY ? NULL : &((const struct vstate *)g_ptr_array_index(m->vcpus, index))->id;
+}
+
+static bool hand_out(struct machine *m, GError **error)
+{
+    struct candidate c;
+
+    for (uint64_t i = 0; i < xt_spill_count(m->conform->candidates); i++) {
+        if (!xt_spill_read(m->conform->candidates, i, 1, &c, error))
+            return false;
+        struct xt_rule_result *result = &m->conform->results[c.violation.rule];
+        if (c.violation.value <= result->limit)
+            continue;
+        result->broken++;
+        c.violation.limit = result->limit;
+        c.violation.vcpu = vcpu_at(m, c.vcpu);
+        c.violation.other = vcpu_at(m, c.other);
+        if (!XT_EMIT(m, violation, &c.violation, error))
+            return false;
+    }
+    for (int r = 0; r < XT_N_RULES; r++)
+        if (m->conform->results[r].checked && !XT_EMIT(m, rule, &m->conform->results[r], error))
+            return false;
+    return true;
 }
 
 static bool has_shares(const struct machine *m)
@@ -113,6 +184,8 @@ struct conform *conform_new(struct machine *m)
 
     c->running = g_new0(struct vstate *, m->run.n_pcpus + 1);
     c->tickled = g_new0(int64_t, m->run.n_pcpus + 1);
+    c->candidates = xt_spill_new(sizeof(struct candidate), CANDIDATE_MEMORY, NULL);
+    c->reactions = xt_distribution_new();
     c->last_tsc = g_new0(uint64_t, m->run.n_pcpus + 1);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         c->tickled[i] = -1;
@@ -140,6 +213,8 @@ void conform_free(struct machine *m)
             g_free(v->conform->usable);
         g_free(v->conform);
     }
+    xt_spill_free(m->conform->candidates);
+    xt_distribution_free(m->conform->reactions);
     g_free(m->conform->running);
     g_free(m->conform->tickled);
     g_free(m->conform->last_tsc);
@@ -478,15 +553,33 @@ static bool check_tickle(struct machine *m, uint32_t slot, bool answered, GError
     };
 
     m->conform->tickled[slot] = -1;
+    if (since >= 0 && !react(m, violation.value, error))
+        return false;
     if (since < 0 || (!answered && violation.value <= limit_of(m, XT_RULE_TICKLE)))
         return true;
     return check(m, violation, error);
+}
+
+static bool check_timer(struct machine *m, const struct pstate *p, GError **error)
+{
+    struct xt_violation violation = {
+        .rule = XT_RULE_TIMER,
+        .pcpu = p->info->pcpu,
+        .ts = p->slice_end,
+        .end_ts = m->now,
+        .value = m->now - p->slice_end,
+    };
+
+    return react(m, violation.value, error) && check(m, violation, error);
 }
 
 bool conform_decision(struct machine *m, struct pstate *p, GError **error)
 {
     uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
 
+    if (!p->decision.open && p->slice_end >= 0 && m->now >= p->slice_end && !m->run.core_scheduling &&
+        !check_timer(m, p, error))
+        return false;
     return m->conform->tickled[slot] < 0 || check_tickle(m, slot, true, error);
 }
 
@@ -632,8 +725,5 @@ bool conform_end(struct machine *m, GError **error)
     for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)
         if (m->conform->tickled[slot] >= 0 && !check_tickle(m, slot, false, error))
             return false;
-    for (int r = 0; r < XT_N_RULES; r++)
-        if (m->conform->results[r].checked && !XT_EMIT(m, rule, &m->conform->results[r], error))
-            return false;
-    return true;
+    return settle_limits(m, error) && hand_out(m, error);
 }

@@ -266,6 +266,7 @@ enum xt_rule {
     XT_RULE_BUDGET,
     XT_RULE_REPLENISHMENT,
     XT_RULE_TICKLE,
+    XT_RULE_TIMER,
     XT_RULE_CAP,
     XT_RULE_WEIGHT,
     XT_N_RULES
@@ -291,7 +292,12 @@ struct xt_rule_result {
     uint64_t checked, broken;
     int64_t worst; /* largest value found, broken or not; -1 none */
     int64_t limit;
+    /* Where the limit comes from: 0 reactions: the default, or the user. Else it is XT_REACTION_FACTOR times the p95 of
+     * how long this host's pCPUs took to answer tickles and timers, since no scheduler can be faster than they are. */
+    uint64_t reactions;
+    int64_t reaction_p95_ns;
 };
+#define XT_REACTION_FACTOR 10
 
 /* Every function may be NULL. false means stop: the function has set error. self is the sink's own. */
 struct xt_sink {
