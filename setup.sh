@@ -15,6 +15,7 @@ usage: ./setup.sh COMMAND
   build         install what the build needs and build into build/
   demo          build, import the example recordings into demo/xentrail.db, draw pictures beside it, say what was found
   test          build with warnings as errors and run all tests: plainly, under sanitizers, and the fuzzers briefly
+  lab           build, install what the lab needs, and build the lab (a Xen host inside QEMU) in its cache
   install-deps  install what build and test need, and nothing else
 END
 }
@@ -96,6 +97,11 @@ demo)
 test)
     install_packages "$build_packages $test_packages"
     exec sh tests/all.sh
+    ;;
+lab)
+    build
+    install_packages "$(sed '/^#/d' collect/lab/packages.txt | tr '\n' ' ')"
+    exec build/cli/xentrail lab build
     ;;
 install-deps)
     install_packages "$build_packages $test_packages"
