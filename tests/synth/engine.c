@@ -103,12 +103,22 @@ void sy_engine_unpause(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v
     sy_engine_wake(sim, on, v);
 }
 
+static bool races(struct sy_sim *sim, const struct sy_vcpu *v)
+{
+    return v->guest.kind != SY_GUEST_HOG && v->blocked && sy_rng_unit(&sim->rng) < sim->opt->races;
+}
+
 void sy_engine_block(struct sy_sim *sim, struct sy_pcpu *c)
 {
-    rec_block(c, c->curr);
-    c->curr->blocked = true;
+    struct sy_vcpu *v = c->curr;
+
+    rec_block(c, v);
+    v->blocked = true;
     sy_spend(c, 0.2);
     sy_raise_softirq(sim, c, c->id);
+    /* A wake-up can come before the softirq: then the VCPU goes on as if nothing had been. */
+    if (races(sim, v))
+        sy_timer_set(sim, &v->guest.release, c->clk);
 }
 
 void sy_engine_yield(struct sy_sim *sim, struct sy_pcpu *c)
@@ -195,18 +205,34 @@ static void continue_same(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t no
     sy_ledger_decision(c, true);
 }
 
-static void switch_to(struct sy_pcpu *c, struct sy_vcpu *prev, struct sy_vcpu *next, int64_t now, int64_t slice)
+static bool switch_to(struct sy_pcpu *c, struct sy_vcpu *prev, struct sy_vcpu *next, int64_t now, int64_t slice)
 {
     rec_infprev(c, prev, now - prev->entry_ns);
     rec_infnext(c, next, next->state == SY_RUNNABLE ? now - next->entry_ns : 0, slice);
     rec_switch(c, prev, next);
     next->is_running = true;
     next->entry_ns = prev->entry_ns = now;
+    /* A wake-up on another pCPU can come after the decision: the flag is gone, and the VCPU that was to block is runnable. */
+    bool raced = c->sim->pcpus > 1 && races(c->sim, prev);
+    if (raced)
+        sy_guest_new_job(c->sim, prev);
     set_state(c, prev, prev->blocked ? SY_BLOCKED : sy_runnable(prev) ? SY_RUNNABLE : SY_OFFLINE);
     set_state(c, next, SY_RUNNING);
     next->cpu = c->id;
     c->curr = next;
     sy_ledger_decision(c, false);
+    return raced;
+}
+
+/* The wake-up that came too late for the decision, on the next pCPU: it had to wait for the lock. */
+static void late_wake(struct sy_sim *sim, struct sy_pcpu *c, struct sy_vcpu *v)
+{
+    struct sy_pcpu *other = &sim->pcpu[(c->id + 1) % sim->pcpus];
+
+    sy_interrupt(other, c->clk);
+    sy_engine_wake(sim, other, v);
+    if (sy_timer_pending(&other->guest) && other->guest.at < other->clk)
+        sy_timer_set(sim, &other->guest, other->clk);
 }
 
 void sy_engine_schedule(struct sy_sim *sim, struct sy_pcpu *c)
@@ -231,11 +257,13 @@ void sy_engine_schedule(struct sy_sim *sim, struct sy_pcpu *c)
         sy_unlock(c, lock);
         continue_same(c, prev, now, d.slice_ns);
     } else {
-        switch_to(c, prev, d.next, now, d.slice_ns);
+        bool raced = switch_to(c, prev, d.next, now, d.slice_ns);
         sy_unlock(c, lock);
         sy_spend(c, 0.8);
         context_saved(sim, c, prev);
         sy_spend(c, 0.2);
+        if (raced)
+            late_wake(sim, c, prev);
     }
     sy_guest_start(sim, c);
 }

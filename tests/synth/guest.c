@@ -64,6 +64,12 @@ void sy_guest_init(struct sy_sim *sim, struct sy_vcpu *v)
     sy_timer_set(sim, &g->release, (uint64_t)((double)g->period * sy_rng_unit(&sim->rng)));
 }
 
+void sy_guest_new_job(struct sy_sim *sim, struct sy_vcpu *v)
+{
+    v->guest.work_left += draw_exec(sim, &v->guest);
+    v->blocked = false;
+}
+
 void sy_guest_start(struct sy_sim *sim, struct sy_pcpu *c)
 {
     struct sy_vcpu *v = c->curr;

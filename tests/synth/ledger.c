@@ -500,9 +500,11 @@ void sy_ledger_vcpu_start(struct sy_sim *sim, struct sy_vcpu *v)
     l->level = 0;
     if (v->is_idle || v->pool->policy != &sy_policy_rtds)
         return;
-    /* The first end of a period after the start; every deadline is a multiple of the period. */
-    int64_t now = sy_now(sim, sim->t0);
-    period_open(sim, l, (now / v->period + 1) * v->period, v->period);
+    /* The period under way: that of the last replenishment, or of the one that has not come yet. */
+    int64_t now = sy_now(sim, sim->t0), to = v->deadline;
+    if (to <= now)
+        to += ((now - to) / v->period + 1) * v->period;
+    period_open(sim, l, to, v->period);
 }
 
 void sy_ledger_start(struct sy_sim *sim)

@@ -75,6 +75,7 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
            in_range("--pools", r->pools, 1, r->pcpus, error) &&
            in_range("--ring-pages", r->ring_pages, 1, 65536, error) &&
            in_range("--util", o->util, 0.001, 16, error) && in_range("--load", o->load, 0.001, 100, error) &&
+           in_range("--races", o->races, 0, 1, error) &&
            in_range("--hogs", o->hogs, 0, 1, error) && in_range("--sporadic", o->sporadic, 0, 1, error) &&
            in_range("--extratime", o->extratime, 0, 1, error) && in_range("--poll-ms", o->poll_ms, 0.01, 1e6, error) &&
            in_range("--period-min-ms", o->period_min_ms, 0.1, 10000, error) &&
@@ -91,7 +92,7 @@ static bool check(struct sy_options *o, const struct raw *r, GError **error)
 
 bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **error)
 {
-    *o = (struct sy_options){.util = 0.7, .load = 0.9, .poll_ms = 100, .yields = 2, .record_cost_ns = 100,
+    *o = (struct sy_options){.util = 0.7, .load = 0.9, .poll_ms = 100, .yields = 2, .races = 0.004, .record_cost_ns = 100,
                              .sporadic = 0.3, .period_min_ms = 5, .period_max_ms = 100};
     struct raw r = {.pcpus = 4, .vcpus = 12, .per_domain = 2, .ring_pages = 32, .dom0_vcpus = 1, .pools = 1, .seed = 1,
                     .hz = 2893437123, .now_ns = 32104326432101, .tolerance_us = 50};
@@ -112,6 +113,7 @@ bool sy_options_parse(struct sy_options *o, int *argc, char ***argv, GError **er
         {"sporadic", 0, 0, G_OPTION_ARG_DOUBLE, &o->sporadic, "fraction of guest VCPUs with sporadic jobs", "F"},
         {"extratime", 0, 0, G_OPTION_ARG_DOUBLE, &o->extratime, "fraction of guest VCPUs with extratime", "F"},
         {"yields", 0, 0, G_OPTION_ARG_DOUBLE, &o->yields, "yields per second of run time", "N"},
+        {"races", 0, 0, G_OPTION_ARG_DOUBLE, &o->races, "fraction of blocks that a wake-up overtakes, of either kind", "F"},
         {"vcpu", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->specs, "override one VCPU: d1v0=10ms/4ms[,x][,hog][,cpus=1-2]", "SPEC"},
         {"weights", 0, 0, G_OPTION_ARG_STRING, &o->weights, "credit weights of the guests, dealt out in turn", "W,W.."},
         {"caps", 0, 0, G_OPTION_ARG_STRING, &o->caps, "credit caps in percent, dealt out in turn", "C,C.."},

@@ -194,6 +194,7 @@ static void update_deadline(struct sy_pcpu *on, struct sy_rtds *s, int64_t now)
     s->last_start = now;
     s->cur_budget = v->budget;
     s->level = 0;
+    v->deadline = s->deadline;
     bool visible = rec_rtds_replenish(on, v, s->deadline, s->cur_budget);
     sy_ledger_replenish(on, v, s->deadline, s->cur_budget, visible);
 }

@@ -130,6 +130,7 @@ struct sy_vcpu {
     /* reservation, ns */
     int64_t period, budget;
     int64_t first_period, first_budget; /* before any change */
+    int64_t deadline; /* system time, of the current period; 0 where there are none */
     bool extratime;
     enum sy_server server;
     struct sy_guest guest;
@@ -206,6 +207,8 @@ static inline bool sy_runnable(const struct sy_vcpu *v)
 
 /* guest.c */
 void sy_guest_init(struct sy_sim *sim, struct sy_vcpu *v);
+/* Work for a VCPU that blocked: it is no longer blocked. */
+void sy_guest_new_job(struct sy_sim *sim, struct sy_vcpu *v);
 void sy_guest_start(struct sy_sim *sim, struct sy_pcpu *c);
 void sy_guest_stop(struct sy_sim *sim, struct sy_pcpu *c);
 void sy_guest_act(struct sy_sim *sim, void *arg, uint64_t at);
