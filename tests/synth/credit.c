@@ -1,5 +1,5 @@
-/* Credit as in Xen 4.17: weights, caps, boost, stealing, 30 ms slice, 10 ms tick, 1 ms rate limit. One socket, no
- * hyperthreads, no soft affinity. */
+/* Credit as in Xen 4.17: weights, caps, boost, stealing, 30 ms slice, 10 ms tick, 1 ms rate limit. One
+ * socket, no hyperthreads, no soft affinity. */
 #include "synth.h"
 
 #include "options.h"
@@ -188,8 +188,8 @@ static void acct_stop(struct sy_pcpu *on, struct sy_credit *s)
     rec_credit_account(on, false, s->v, d->active->len);
 }
 
-static void acct_vcpu(struct sy_sim *sim, struct sy_pcpu *on, const struct credit_dom *d, struct sy_credit *s, int fair,
-                      int cap)
+static void acct_vcpu(struct sy_sim *sim, struct sy_pcpu *on, const struct credit_dom *d, struct sy_credit *s,
+                      int fair, int cap)
 {
     s->credit += fair;
     if (s->credit < 0) {

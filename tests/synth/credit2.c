@@ -1,6 +1,6 @@
-/* Credit2 as in Xen 4.17: run queues of up to 16 pCPUs, loads, load balancing between queues, credit resets, rate limit,
- * caps with parking. Simplified: one lock per pool, no soft affinity, no hyperthreads. */
-#include "synth.h"
+/* Credit2 as in Xen 4.17: run queues of up to 16 pCPUs, loads, load balancing between queues, credit resets,
+ * rate limit, caps with parking. Simplified: one lock per pool, no soft affinity, no hyperthreads. */
+#include "credit2.h"
 
 #include "options.h"
 #include "records.h"
@@ -17,55 +17,6 @@
 #define MIGRATE_COMPENSATION 50000
 #define CAP_PERIOD_NS 10000000ll
 
-enum { GRANULARITY = 10, WINDOW = 20, PRECISION = 18, QUEUE_PCPUS = 16 };
-enum {
-    RUNQ_POS = 0x22202, BURN = 0x22203, TICKLE_CHECK = 0x22205, TICKLE = 0x22206, RESET = 0x22207, UPDATE_LOAD = 0x22209,
-    RUNQ_ASSIGN = 0x2220a, UNIT_LOAD = 0x2220b, RUNQ_LOAD = 0x2220c, TICKLE_NEW = 0x2220d, MAX_WEIGHT = 0x2220e,
-    MIGRATE = 0x2220f, LOAD_CHECK = 0x22210, LOAD_BALANCE = 0x22211, PICKED_CPU = 0x22213, CANDIDATE = 0x22214,
-    SCHEDULE = 0x22215, RATELIMIT = 0x22216, CAND_CHECK = 0x22217
-};
-
-struct runq;
-
-struct sy_credit2 {
-    struct sy_vcpu *v;
-    struct sy_credit2 *prev, *next;
-    bool queued, scheduled, delayed_add, yielding, migrate_request;
-    struct runq *rq, *migrate_to;
-    int credit;
-    int64_t residual, start_time, avgload, load_updated;
-    int64_t budget, quota; /* of a capped domain */
-    int tickled_cpu;
-};
-
-struct runq {
-    unsigned id;
-    struct sy_credit2 *head, *tail;
-    GPtrArray *all; /* of struct sy_credit2 assigned here, in that order; not owned */
-    struct sy_mask active, idle, tickled;
-    int64_t load, avgload, b_avgload, load_updated;
-    unsigned max_weight, pick_bias;
-};
-
-struct c2_dom {
-    struct sy_domain *dom;
-    struct sy_sim *sim;
-    int64_t budget, tot_budget, next_repl;
-    struct sy_timer timer;
-    GQueue parked; /* of struct sy_credit2 */
-};
-
-struct c2_pool {
-    unsigned n;
-    struct runq *rq;  /* owned */
-    GPtrArray *doms;  /* of struct c2_dom, owned */
-};
-
-#define EMIT(c, event, ...)                                                                       \
-    rec_raw(c, event, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (const uint32_t[]){__VA_ARGS__})
-#define LO(x) (uint32_t)(uint64_t)(x)
-#define HI(x) (uint32_t)((uint64_t)(x) >> 32)
-
 static struct runq *queue_of(struct sy_sim *sim, unsigned cpu)
 {
     return sim->pcpu[cpu].priv;
@@ -81,55 +32,7 @@ static bool capped(const struct sy_credit2 *s)
     return s->v->dom->cap != 0;
 }
 
-/* The 16 bits beside a 16-bit field are stack garbage up to 4.17. */
-static uint32_t garbage(struct sy_pcpu *c, unsigned shift)
-{
-    return c->sim->xen == SY_XEN_4_17 ? sy_rng_u32(&c->sim->rng_cost) << shift : 0;
-}
-
-static int64_t decay(int64_t avg, int64_t delta, int64_t load)
-{
-    return avg + ((delta * (load << PRECISION)) >> WINDOW) - ((delta * avg) >> WINDOW);
-}
-
-static void runq_load(struct sy_pcpu *on, struct runq *q, int change, int64_t now)
-{
-    now >>= GRANULARITY;
-    if (q->load_updated + (1ll << WINDOW) < now) {
-        q->avgload = q->b_avgload = q->load << PRECISION;
-    } else {
-        int64_t delta = MAX(now - q->load_updated, 0);
-        q->avgload = decay(q->avgload, delta, q->load);
-        q->b_avgload = decay(q->b_avgload, delta, q->load);
-    }
-    q->load += change;
-    q->load_updated = now;
-    EMIT(on, RUNQ_LOAD, LO(q->avgload), HI(q->avgload), LO(q->b_avgload), HI(q->b_avgload),
-         ((uint32_t)q->load & 0xffff) | (q->id & 0xff) << 16 | (uint32_t)PRECISION << 24, garbage(on, 0));
-}
-
-static void unit_load(struct sy_pcpu *on, struct sy_credit2 *s, int change, int64_t now)
-{
-    int64_t load = change ? change < 0 : sy_runnable(s->v);
-
-    now >>= GRANULARITY;
-    if (s->load_updated + (1ll << WINDOW) < now)
-        s->avgload = load << PRECISION;
-    else
-        s->avgload = decay(s->avgload, MAX(now - s->load_updated, 0), load);
-    s->load_updated = now;
-    EMIT(on, UNIT_LOAD, LO(s->avgload), HI(s->avgload), rec_dv(s->v), PRECISION);
-}
-
-static void update_load(struct sy_pcpu *on, struct runq *q, struct sy_credit2 *s, int change, int64_t now)
-{
-    rec_raw(on, UPDATE_LOAD, 0, NULL);
-    runq_load(on, q, change, now);
-    if (s)
-        unit_load(on, s, change, now);
-}
-
-static void runq_insert(struct sy_pcpu *on, struct sy_credit2 *s)
+void c2_runq_insert(struct sy_pcpu *on, struct sy_credit2 *s)
 {
     struct runq *q = s->rq;
     struct sy_credit2 *i = q->head;
@@ -142,10 +45,10 @@ static void runq_insert(struct sy_pcpu *on, struct sy_credit2 *s)
     *(s->prev ? &s->prev->next : &q->head) = s;
     *(i ? &i->prev : &q->tail) = s;
     s->queued = true;
-    EMIT(on, RUNQ_POS, rec_dv(s->v), pos);
+    REC(on, RUNQ_POS, rec_dv(s->v), pos);
 }
 
-static void runq_remove(struct sy_credit2 *s)
+void c2_runq_remove(struct sy_credit2 *s)
 {
     struct runq *q = s->rq;
 
@@ -167,16 +70,18 @@ static void burn(struct sy_pcpu *on, struct sy_credit2 *s, int64_t now)
             s->budget -= delta;
         s->start_time = now;
     }
-    EMIT(on, BURN, rec_dv(s->v), (uint32_t)s->credit, capped(s) ? (uint32_t)s->budget : 0x80000000u, (uint32_t)delta);
+    REC(on, BURN, rec_dv(s->v), (uint32_t)s->credit, capped(s) ? (uint32_t)s->budget : 0x80000000u,
+        (uint32_t)delta);
 }
 
-static void tickle_cpu(struct sy_sim *sim, struct sy_pcpu *on, struct runq *q, unsigned cpu)
+void c2_tickle_cpu(struct sy_sim *sim, struct sy_pcpu *on, struct runq *q, unsigned cpu)
 {
     sy_mask_set(&q->tickled, cpu);
     sy_raise_softirq(sim, on, cpu);
 }
 
-static int64_t tickle_score(struct sy_sim *sim, struct sy_pcpu *on, const struct sy_credit2 *s, unsigned cpu, int64_t now)
+static int64_t tickle_score(struct sy_sim *sim, struct sy_pcpu *on, const struct sy_credit2 *s, unsigned cpu,
+                            int64_t now)
 {
     struct sy_vcpu *cur = sim->pcpu[cpu].curr;
 
@@ -189,16 +94,16 @@ static int64_t tickle_score(struct sy_sim *sim, struct sy_pcpu *on, const struct
     /* Without soft affinity every pCPU is in it. */
     if (score > 0)
         score += CREDIT_INIT;
-    EMIT(on, TICKLE_CHECK, rec_dv(cur), (uint32_t)cur->credit2->credit, (uint32_t)score);
+    REC(on, TICKLE_CHECK, rec_dv(cur), (uint32_t)cur->credit2->credit, (uint32_t)score);
     return score;
 }
 
-static void runq_tickle(struct sy_sim *sim, struct sy_pcpu *on, struct sy_credit2 *s, int64_t now)
+void c2_runq_tickle(struct sy_sim *sim, struct sy_pcpu *on, struct sy_credit2 *s, int64_t now)
 {
     struct runq *q = s->rq;
     unsigned cpu = s->v->cpu, target;
 
-    EMIT(on, TICKLE_NEW, rec_dv(s->v), cpu, (uint32_t)s->credit);
+    REC(on, TICKLE_NEW, rec_dv(s->v), cpu, (uint32_t)s->credit);
     struct sy_mask allowed = sy_mask_and(&s->v->affinity, &q->active);
     struct sy_mask m = sy_mask_and(&q->idle, &allowed);
     m = sy_mask_andnot(&m, &q->tickled);
@@ -213,7 +118,8 @@ static void runq_tickle(struct sy_sim *sim, struct sy_pcpu *on, struct sy_credit
             if (max > 0)
                 target = cpu;
         }
-        for (unsigned i = sy_mask_from(&m, 0); target != cpu && i != SY_NO_PCPU; i = sy_mask_from(&m, i + 1)) {
+        for (unsigned i = sy_mask_from(&m, 0); target != cpu && i != SY_NO_PCPU;
+             i = sy_mask_from(&m, i + 1)) {
             int64_t score = tickle_score(sim, on, s, i, now);
             if (score <= MAX(max, 0))
                 continue;
@@ -223,152 +129,9 @@ static void runq_tickle(struct sy_sim *sim, struct sy_pcpu *on, struct sy_credit
     }
     if (target == SY_NO_PCPU)
         return;
-    EMIT(on, TICKLE, target);
-    tickle_cpu(sim, on, q, target);
+    REC(on, TICKLE, target);
+    c2_tickle_cpu(sim, on, q, target);
     s->tickled_cpu = (int)target;
-}
-
-static void max_weight(struct sy_pcpu *on, struct runq *q, unsigned new_weight, unsigned old_weight)
-{
-    if (new_weight > q->max_weight) {
-        q->max_weight = new_weight;
-    } else if (old_weight == q->max_weight) {
-        q->max_weight = 1;
-        for (unsigned i = 0; i < q->all->len; i++) {
-            const struct sy_credit2 *s = q->all->pdata[i];
-            q->max_weight = MAX(q->max_weight, s->v->dom->weight);
-        }
-    }
-    EMIT(on, MAX_WEIGHT, q->id | q->max_weight << 16);
-}
-
-static void assign(struct sy_pcpu *on, struct sy_credit2 *s, struct runq *q)
-{
-    s->rq = q;
-    g_ptr_array_add(q->all, s);
-    max_weight(on, q, s->v->dom->weight, 0);
-    q->b_avgload += s->avgload;
-    EMIT(on, RUNQ_ASSIGN, rec_dv(s->v), q->id | garbage(on, 16));
-}
-
-static void deassign(struct sy_pcpu *on, struct sy_credit2 *s)
-{
-    struct runq *q = s->rq;
-
-    g_ptr_array_remove(q->all, s);
-    max_weight(on, q, 0, s->v->dom->weight);
-    q->b_avgload = MAX(q->b_avgload - s->avgload, 0);
-    s->rq = NULL;
-}
-
-/* ---- between run queues ---- */
-
-static struct sy_mask allowed_in(const struct sy_credit2 *s, const struct runq *q)
-{
-    return sy_mask_and(&s->v->affinity, &q->active);
-}
-
-static void migrate(struct sy_sim *sim, struct sy_pcpu *on, struct sy_credit2 *s, struct runq *to, int64_t now)
-{
-    EMIT(on, MIGRATE, rec_dv(s->v), s->rq->id | to->id << 16);
-    if (s->scheduled) {
-        s->migrate_to = to;
-        s->migrate_request = s->v->migrating = true;
-        tickle_cpu(sim, on, s->rq, s->v->cpu);
-        return;
-    }
-    bool was_queued = s->queued;
-    if (was_queued) {
-        runq_remove(s);
-        update_load(on, s->rq, NULL, -1, now);
-    }
-    deassign(on, s);
-    struct sy_mask m = allowed_in(s, to);
-    s->v->cpu = to->pick_bias = sy_mask_cycle(&m, to->pick_bias);
-    assign(on, s, to);
-    if (was_queued) {
-        update_load(on, to, NULL, 1, now);
-        runq_insert(on, s);
-        runq_tickle(sim, on, s, now);
-    }
-}
-
-struct balance {
-    int64_t delta;
-    struct sy_credit2 *push, *pull;
-};
-
-static void consider(struct balance *b, const struct runq *l, const struct runq *o, struct sy_credit2 *push,
-                     struct sy_credit2 *pull)
-{
-    int64_t moved = (pull ? pull->avgload : 0) - (push ? push->avgload : 0);
-    int64_t delta = ABS((l->b_avgload + moved) - (o->b_avgload - moved));
-
-    if (delta < b->delta)
-        *b = (struct balance){delta, push, pull};
-}
-
-static bool movable(const struct sy_credit2 *s, const struct runq *to)
-{
-    struct sy_mask m = allowed_in(s, to);
-    return !s->migrate_request && !sy_mask_empty(&m);
-}
-
-static void find_swap(struct sy_pcpu *on, struct balance *b, struct runq *l, struct runq *o, int64_t now)
-{
-    bool updated = false;
-
-    for (unsigned i = 0; i < l->all->len; i++) {
-        struct sy_credit2 *push = l->all->pdata[i];
-        unit_load(on, push, 0, now);
-        if (!movable(push, o))
-            continue;
-        for (unsigned k = 0; k < o->all->len; k++) {
-            struct sy_credit2 *pull = o->all->pdata[k];
-            if (!updated)
-                unit_load(on, pull, 0, now);
-            if (movable(pull, l))
-                consider(b, l, o, push, pull);
-        }
-        updated = true;
-        consider(b, l, o, push, NULL);
-    }
-    for (unsigned k = 0; k < o->all->len; k++)
-        if (movable(o->all->pdata[k], l))
-            consider(b, l, o, NULL, o->all->pdata[k]);
-}
-
-static void balance_load(struct sy_sim *sim, struct sy_pcpu *on, struct runq *l, int64_t now)
-{
-    struct c2_pool *p = on->pool->priv;
-    struct runq *worst = NULL, *last = NULL;
-    struct balance b = {0};
-
-    runq_load(on, l, 0, now);
-    for (unsigned i = 0; i < p->n; i++) {
-        struct runq *o = last = &p->rq[i];
-        if (o == l)
-            continue;
-        runq_load(on, o, 0, now);
-        if (ABS(l->b_avgload - o->b_avgload) <= b.delta)
-            continue;
-        b.delta = ABS(l->b_avgload - o->b_avgload);
-        worst = o;
-    }
-    if (!worst)
-        return;
-    EMIT(on, LOAD_CHECK, l->id | last->id << 16, LO(b.delta));
-    int64_t cpus = (int64_t)MAX(sy_mask_count(&l->active), sy_mask_count(&last->active));
-    bool under = MAX(l->b_avgload, last->b_avgload) < cpus << PRECISION;
-    if (b.delta < (under ? 1ll << PRECISION : 1ll << (PRECISION - 3)))
-        return;
-    EMIT(on, LOAD_BALANCE, LO(l->b_avgload), HI(l->b_avgload), LO(worst->b_avgload), HI(worst->b_avgload),
-         l->id | worst->id << 16, garbage(on, 0));
-    find_swap(on, &b, l, worst, now);
-    if (b.push)
-        migrate(sim, on, b.push, worst, now);
-    if (b.pull)
-        migrate(sim, on, b.pull, l, now);
 }
 
 static unsigned c2_pick_cpu(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
@@ -385,7 +148,7 @@ static unsigned c2_pick_cpu(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vc
     }
     for (unsigned i = 0; !s->migrate_to && i < p->n; i++) {
         struct runq *q = &p->rq[i];
-        m = allowed_in(s, q);
+        m = c2_allowed_in(s, q);
         int64_t load = q == s->rq ? MAX(q->b_avgload - s->avgload, 0) : q->b_avgload;
         if (sy_mask_empty(&m) || load >= least)
             continue;
@@ -393,10 +156,10 @@ static unsigned c2_pick_cpu(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vc
         best = q;
     }
     s->migrate_to = NULL;
-    m = allowed_in(s, best);
+    m = c2_allowed_in(s, best);
     best->pick_bias = sy_mask_cycle(&m, best->pick_bias);
     uint32_t id = least == INT64_MAX ? 0xffff : best->id;
-    EMIT(on, PICKED_CPU, LO(least), HI(least), rec_dv(v), id | best->pick_bias << 16);
+    REC(on, PICKED_CPU, REC_LO(least), REC_HI(least), rec_dv(v), id | best->pick_bias << 16);
     return best->pick_bias;
 }
 
@@ -405,7 +168,7 @@ static void c2_moved(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, 
     struct runq *to = queue_of(sim, cpu);
 
     if (to != v->credit2->rq)
-        migrate(sim, on, v->credit2, to, sy_pnow(on));
+        c2_migrate(sim, on, v->credit2, to, sy_pnow(on));
     v->cpu = cpu;
 }
 
@@ -428,8 +191,8 @@ static bool grab_budget(struct sy_pcpu *on, struct sy_credit2 *s)
         return false;
     s->v->parked = true;
     if (s->queued) {
-        runq_remove(s);
-        update_load(on, s->rq, s, -1, sy_pnow(on));
+        c2_runq_remove(s);
+        c2_update_load(on, s->rq, s, -1, sy_pnow(on));
     }
     g_queue_push_head(&d->parked, s);
     return false;
@@ -445,9 +208,9 @@ static void unpark(struct sy_sim *sim, struct sy_pcpu *on, GQueue *list)
             s->delayed_add = true;
         } else if (sy_runnable(s->v)) {
             int64_t now = sy_pnow(on);
-            update_load(on, s->rq, s, 1, now);
-            runq_insert(on, s);
-            runq_tickle(sim, on, s, now);
+            c2_update_load(on, s->rq, s, 1, now);
+            c2_runq_insert(on, s);
+            c2_runq_tickle(sim, on, s, now);
         }
     }
 }
@@ -483,7 +246,8 @@ static void replenish_domain(struct sy_sim *sim, void *arg, uint64_t at)
 
 /* ---- decisions ---- */
 
-static struct sy_credit2 *candidate(struct sy_pcpu *on, struct runq *q, struct sy_credit2 *scurr, int64_t now, bool *limited)
+static struct sy_credit2 *candidate(struct sy_pcpu *on, struct runq *q, struct sy_credit2 *scurr, int64_t now,
+                                    bool *limited)
 {
     struct sy_credit2 *snext = NULL;
     bool yield = false;
@@ -493,7 +257,7 @@ static struct sy_credit2 *candidate(struct sy_pcpu *on, struct runq *q, struct s
         scurr->yielding = false;
         int64_t runtime = now - scurr->v->entry_ns;
         if (!yield && sy_runnable(scurr->v) && runtime < RATELIMIT_NS) {
-            EMIT(on, RATELIMIT, rec_dv(scurr->v), (uint32_t)runtime);
+            REC(on, RATELIMIT, rec_dv(scurr->v), (uint32_t)runtime);
             *limited = true;
             return scurr;
         }
@@ -503,12 +267,13 @@ static struct sy_credit2 *candidate(struct sy_pcpu *on, struct runq *q, struct s
     for (struct sy_credit2 *s = q->head, *next; s; s = next) {
         next = s->next;
         int best = snext ? snext->credit : IDLE_CREDIT;
-        EMIT(on, CAND_CHECK, rec_dv(s->v));
+        REC(on, CAND_CHECK, rec_dv(s->v));
         if (!yield && s->credit <= best)
             break;
         if (!sy_runnable(s->v) || !sy_mask_test(&s->v->affinity, on->id))
             continue;
-        if (s->tickled_cpu != -1 && s->tickled_cpu != (int)on->id && sy_mask_test(&q->tickled, (unsigned)s->tickled_cpu))
+        if (s->tickled_cpu != -1 && s->tickled_cpu != (int)on->id &&
+            sy_mask_test(&q->tickled, (unsigned)s->tickled_cpu))
             continue;
         if (s->v->cpu != on->id && best + MIGRATE_RESIST > s->credit)
             continue;
@@ -518,13 +283,14 @@ static struct sy_credit2 *candidate(struct sy_pcpu *on, struct runq *q, struct s
         break;
     }
     if (snext)
-        EMIT(on, CANDIDATE, rec_dv(snext->v), (uint32_t)snext->tickled_cpu, (uint32_t)snext->credit);
+        REC(on, CANDIDATE, rec_dv(snext->v), (uint32_t)snext->tickled_cpu, (uint32_t)snext->credit);
     else
-        EMIT(on, CANDIDATE, rec_dv(on->idle), 0xffffffffu, (uint32_t)IDLE_CREDIT);
+        REC(on, CANDIDATE, rec_dv(on->idle), 0xffffffffu, (uint32_t)IDLE_CREDIT);
     return snext;
 }
 
-static void reset_credit(struct sy_sim *sim, struct sy_pcpu *on, struct runq *q, const struct sy_credit2 *snext, int64_t now)
+static void reset_credit(struct sy_sim *sim, struct sy_pcpu *on, struct runq *q,
+                         const struct sy_credit2 *snext, int64_t now)
 {
     int add = snext->credit == CREDIT_MIN ? 2 * CREDIT_INIT : CREDIT_INIT;
 
@@ -533,12 +299,12 @@ static void reset_credit(struct sy_sim *sim, struct sy_pcpu *on, struct runq *q,
         if (sim->pcpu[s->v->cpu].curr == s->v) {
             burn(on, s, now);
             if (capped(s) && s->budget <= 0)
-                tickle_cpu(sim, on, q, s->v->cpu);
+                c2_tickle_cpu(sim, on, q, s->v->cpu);
         }
         int before = s->credit;
         s->credit = MIN(s->credit + add, CREDIT_INIT + CARRYOVER_MAX);
         s->start_time = now;
-        EMIT(on, RESET, rec_dv(s->v), (uint32_t)before, (uint32_t)s->credit);
+        REC(on, RESET, rec_dv(s->v), (uint32_t)before, (uint32_t)s->credit);
     }
 }
 
@@ -565,8 +331,9 @@ static struct sy_decision c2_schedule(struct sy_sim *sim, struct sy_pcpu *on, in
     bool tickled = sy_mask_test(&q->tickled, on->id), limited = false;
 
     sy_mask_clear(&q->tickled, on->id);
-    EMIT(on, SCHEDULE, on->id | q->id << 16,
-         (uint32_t)curr->is_idle << 8 | (uint32_t)sy_mask_test(&q->idle, on->id) << 16 | (uint32_t)tickled << 24);
+    REC(on, SCHEDULE, on->id | q->id << 16,
+        (uint32_t)curr->is_idle << 8 | (uint32_t)sy_mask_test(&q->idle, on->id) << 16 |
+            (uint32_t)tickled << 24);
     if (scurr) {
         burn(on, scurr, now);
         if (capped(scurr) && scurr->budget <= 0)
@@ -577,20 +344,20 @@ static struct sy_decision c2_schedule(struct sy_sim *sim, struct sy_pcpu *on, in
         scurr->delayed_add = true;
     if (!snext) {
         sy_mask_set(&q->idle, on->id);
-        update_load(on, q, NULL, 0, now);
+        c2_update_load(on, q, NULL, 0, now);
         return (struct sy_decision){on->idle, -1};
     }
     if (snext != scurr) {
-        runq_remove(snext);
+        c2_runq_remove(snext);
         snext->scheduled = true;
     } else {
-        update_load(on, q, snext, 0, now);
+        c2_update_load(on, q, snext, 0, now);
     }
     sy_mask_clear(&q->idle, on->id);
     int top = q->head ? MAX(snext->credit, q->head->credit) : snext->credit;
     if (top <= 0) {
         reset_credit(sim, on, q, snext, now);
-        balance_load(sim, on, q, now);
+        c2_balance_load(sim, on, q, now);
     }
     snext->start_time = now;
     snext->tickled_cpu = -1;
@@ -610,9 +377,9 @@ static void c2_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
         return;
     }
     int64_t now = sy_pnow(on);
-    update_load(on, s->rq, s, 1, now);
-    runq_insert(on, s);
-    runq_tickle(sim, on, s, now);
+    c2_update_load(on, s->rq, s, 1, now);
+    c2_runq_insert(on, s);
+    c2_runq_tickle(sim, on, s, now);
 }
 
 static void c2_sleep(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
@@ -620,10 +387,10 @@ static void c2_sleep(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     struct sy_credit2 *s = v->credit2;
 
     if (sim->pcpu[v->cpu].curr == v) {
-        tickle_cpu(sim, on, s->rq, v->cpu);
+        c2_tickle_cpu(sim, on, s->rq, v->cpu);
     } else if (s->queued) {
-        update_load(on, s->rq, s, -1, sy_pnow(on));
-        runq_remove(s);
+        c2_update_load(on, s->rq, s, -1, sy_pnow(on));
+        c2_runq_remove(s);
     } else {
         s->delayed_add = false;
     }
@@ -649,11 +416,11 @@ static void c2_saved(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *pre
     }
     if (s->delayed_add && sy_runnable(prev)) {
         s->delayed_add = false;
-        runq_insert(on, s);
-        runq_tickle(sim, on, s, now);
+        c2_runq_insert(on, s);
+        c2_runq_tickle(sim, on, s, now);
     } else {
         s->delayed_add = false;
-        update_load(on, s->rq, s, -1, now);
+        c2_update_load(on, s->rq, s, -1, now);
     }
     unpark(sim, on, &parked);
 }
@@ -691,7 +458,7 @@ static void c2_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     }
     s->quota = MAX(dom_of(s)->tot_budget / v->dom->vcpus, MIN_TIMER_NS);
     v->cpu = c2_pick_cpu(sim, on, v);
-    assign(on, s, queue_of(sim, v->cpu));
+    c2_assign(on, s, queue_of(sim, v->cpu));
 }
 
 static void c2_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
@@ -699,9 +466,9 @@ static void c2_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     struct sy_credit2 *s = v->credit2;
 
     if (s->queued)
-        runq_remove(s);
+        c2_runq_remove(s);
     g_queue_remove(&dom_of(s)->parked, s);
-    deassign(on, s);
+    c2_deassign(on, s);
     g_clear_pointer(&v->credit2, g_free);
 }
 
@@ -724,10 +491,14 @@ static void c2_pool_init(struct sy_sim *sim, struct sy_pool *pool)
     p->n = (sy_mask_count(&pool->cpus) + QUEUE_PCPUS - 1) / QUEUE_PCPUS;
     p->rq = g_new0(struct runq, p->n);
     p->doms = g_ptr_array_new_with_free_func(free_dom);
-    for (unsigned i = sy_mask_from(&pool->cpus, 0); i != SY_NO_PCPU; i = sy_mask_from(&pool->cpus, i + 1), n++) {
+    for (unsigned i = sy_mask_from(&pool->cpus, 0); i != SY_NO_PCPU;
+         i = sy_mask_from(&pool->cpus, i + 1), n++) {
         struct runq *q = &p->rq[n / QUEUE_PCPUS];
         if (n % QUEUE_PCPUS == 0) {
-            *q = (struct runq){.id = n / QUEUE_PCPUS, .max_weight = 1, .pick_bias = i, .all = g_ptr_array_new(),
+            *q = (struct runq){.id = n / QUEUE_PCPUS,
+                               .max_weight = 1,
+                               .pick_bias = i,
+                               .all = g_ptr_array_new(),
                                .load_updated = sy_now(sim, 0) >> GRANULARITY};
         }
         sy_mask_set(&q->active, i);

@@ -170,7 +170,8 @@ void sy_engine_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     sy_unlock(on, lock);
 }
 
-void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, struct sy_mask affinity)
+void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v,
+                            struct sy_mask affinity)
 {
     struct sy_lock *lock = lock_of_pcpu(&sim->pcpu[v->cpu]);
 
@@ -205,14 +206,16 @@ static void continue_same(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t no
     sy_ledger_decision(c, true);
 }
 
-static bool switch_to(struct sy_pcpu *c, struct sy_vcpu *prev, struct sy_vcpu *next, int64_t now, int64_t slice)
+static bool switch_to(struct sy_pcpu *c, struct sy_vcpu *prev, struct sy_vcpu *next, int64_t now,
+                      int64_t slice)
 {
     rec_infprev(c, prev, now - prev->entry_ns);
     rec_infnext(c, next, next->state == SY_RUNNABLE ? now - next->entry_ns : 0, slice);
     rec_switch(c, prev, next);
     next->is_running = true;
     next->entry_ns = prev->entry_ns = now;
-    /* A wake-up on another pCPU can come after the decision: the flag is gone, and the VCPU that was to block is runnable. */
+    /* A wake-up on another pCPU can come after the decision: the flag is gone, and the VCPU that was to block
+     * is runnable. */
     bool raced = c->sim->pcpus > 1 && races(c->sim, prev);
     if (raced)
         sy_guest_new_job(c->sim, prev);

@@ -13,12 +13,9 @@ static const struct {
     const char *name;
     double default_us;
 } kinds[KINDS] = {
-    [LOST] = {"lost", 1000},
-    [DROPPED_REPLENISH] = {"dropped-replenish", 0},
-    [INVERSION] = {"inversion", 1000},
-    [OVERRUN] = {"overrun", 1000},
-    [TSC_SKEW] = {"tsc-skew", 300},
-    [UNPINNED] = {"unpinned", 0},
+    [LOST] = {"lost", 1000},           [DROPPED_REPLENISH] = {"dropped-replenish", 0},
+    [INVERSION] = {"inversion", 1000}, [OVERRUN] = {"overrun", 1000},
+    [TSC_SKEW] = {"tsc-skew", 300},    [UNPINNED] = {"unpinned", 0},
 };
 
 /* Where a plan of one kind stands. Only one fault of a kind is under way at a time. */
@@ -74,7 +71,9 @@ static bool plan_parse(struct sy_sim *sim, const char *spec, GError **error)
 
     if (kind < 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--fault %s: no such kind; there are lost, dropped-replenish, inversion, overrun, tsc-skew, unpinned", spec);
+                    "--fault %s: no such kind; there are lost, dropped-replenish, inversion, overrun, "
+                    "tsc-skew, unpinned",
+                    spec);
         return false;
     }
     guint64 count = 1, us = (guint64)kinds[kind].default_us;
@@ -128,8 +127,8 @@ static bool due(const struct sy_sim *sim, int kind, uint64_t clk)
     return p->done < p->at->len && !p->active && g_array_index(p->at, uint64_t, p->done) <= clk;
 }
 
-/* One pCPU's ring takes nothing for a while, as if xentrace had not come round. A decision at either end sees to it that
- * something is lost, and that the loss is told. */
+/* One pCPU's ring takes nothing for a while, as if xentrace had not come round. A decision at either end sees
+ * to it that something is lost, and that the loss is told. */
 static void lose(struct sy_sim *sim, void *arg, uint64_t at)
 {
     struct plan *p = &sim->faults->plan[LOST];
@@ -162,9 +161,13 @@ void sy_faults_start(struct sy_sim *sim)
     for (unsigned i = 0; i < sim->pcpus; i++) {
         struct sy_pcpu *c = &sim->pcpu[i];
         if (c->skew)
-            sy_ledger_fault(sim, &(struct sy_fault_row){
-                .kind = "tsc-skew", .from = sim->t0, .to = sim->t0, .pcpu = (int)i,
-                .amount = (int64_t)((double)c->skew * 1e9 / (double)sim->hz), .unit = "ns"});
+            sy_ledger_fault(
+                sim, &(struct sy_fault_row){.kind = "tsc-skew",
+                                            .from = sim->t0,
+                                            .to = sim->t0,
+                                            .pcpu = (int)i,
+                                            .amount = (int64_t)((double)c->skew * 1e9 / (double)sim->hz),
+                                            .unit = "ns"});
     }
 }
 
@@ -174,9 +177,14 @@ bool sy_fault_drop_replenish(struct sy_sim *sim, struct sy_vcpu *v, int64_t dead
         return false;
     uint64_t from = sy_at_now(sim, deadline), to = sy_at_now(sim, deadline + v->period);
     sim->faults->plan[DROPPED_REPLENISH].done++;
-    sy_ledger_fault(sim, &(struct sy_fault_row){
-        .kind = "dropped-replenish", .from = from, .to = to, .pcpu = -1, .v = v, .amount = v->period, .unit = "ns",
-        .deadline_ns = deadline + v->period});
+    sy_ledger_fault(sim, &(struct sy_fault_row){.kind = "dropped-replenish",
+                                                .from = from,
+                                                .to = to,
+                                                .pcpu = -1,
+                                                .v = v,
+                                                .amount = v->period,
+                                                .unit = "ns",
+                                                .deadline_ns = deadline + v->period});
     return true;
 }
 
@@ -233,9 +241,15 @@ static void over(struct sy_sim *sim, int kind, uint64_t clk, const char *note)
     p->active = false;
     /* Cut short, it stays in the ledger, and another one is due. */
     p->done += kind == UNPINNED || ns > (int64_t)(p->us * 500);
-    sy_ledger_fault(sim, &(struct sy_fault_row){
-        .kind = kinds[kind].name, .from = p->from, .to = clk, .pcpu = (int)p->on->id, .v = p->v, .other = p->other,
-        .amount = ns, .unit = "ns", .note = note});
+    sy_ledger_fault(sim, &(struct sy_fault_row){.kind = kinds[kind].name,
+                                                .from = p->from,
+                                                .to = clk,
+                                                .pcpu = (int)p->on->id,
+                                                .v = p->v,
+                                                .other = p->other,
+                                                .amount = ns,
+                                                .unit = "ns",
+                                                .note = note});
 }
 
 void sy_fault_decided(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *next)

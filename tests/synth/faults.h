@@ -1,5 +1,5 @@
-/* Seeded faults: each is armed at an instant, happens at the first occasion after it, and is written to the ledger
- * when it is over, with what really came of it. */
+/* Seeded faults: each is armed at an instant, happens at the first occasion after it, and is written to the
+ * ledger when it is over, with what really came of it. */
 #ifndef SYNTH_FAULTS_H
 #define SYNTH_FAULTS_H
 

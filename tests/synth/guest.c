@@ -20,7 +20,8 @@ static void arm_release(struct sy_sim *sim, struct sy_vcpu *v, uint64_t last)
     sy_timer_set(sim, &g->release, last + MAX(gap, sim->hz / 100000));
 }
 
-/* A job arrives: a timer interrupt on the pCPU where the VCPU ran last, now and then an event from elsewhere. */
+/* A job arrives: a timer interrupt on the pCPU where the VCPU ran last, now and then an event from elsewhere.
+ */
 static void release(struct sy_sim *sim, void *arg, uint64_t at)
 {
     struct sy_vcpu *v = arg;

@@ -36,7 +36,8 @@ static void info(struct sy_sim *sim, GString *s)
     double mhz = (double)sim->hz / 1e6 * (1 + sim->opt->mhz_error_ppm * 1e-6);
     const char *sched = sim->pool[0].policy->xl_name;
 
-    g_string_append_printf(s,
+    g_string_append_printf(
+        s,
         "host                   : synth\nrelease                : 6.1.0-56-amd64\n"
         "version                : #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\n"
         "machine                : x86_64\nnr_cpus                : %u\nmax_cpu_id             : %u\n"
@@ -54,8 +55,7 @@ static void info(struct sy_sim *sim, GString *s)
         "cc_compiler            : gcc (Debian 12.2.0-14+deb12u1) 12.2.0\ncc_compile_by          : \n"
         "cc_compile_domain      : \ncc_compile_date        : Mon Nov 23 14:48:57 UTC 2026\n"
         "build_id               : 9aaa77e50c02ca533c41f9cea1c239fc8bbfc1be\nxend_config_format     : 4\n",
-        sim->pcpus, sim->pcpus - 1, sim->pcpus, mhz, v + 2, v, sched,
-        sim->opt->dom0_vcpus, sched);
+        sim->pcpus, sim->pcpus - 1, sim->pcpus, mhz, v + 2, v, sched, sim->opt->dom0_vcpus, sched);
 }
 
 static void list(struct sy_sim *sim, GString *s)
@@ -63,22 +63,24 @@ static void list(struct sy_sim *sim, GString *s)
     g_string_append(s, "Name                                        ID   Mem VCPUs\tState\tTime(s)\n");
     for (unsigned i = 0; i < sim->domains; i++) {
         const struct sy_domain *d = sim->domain[i];
-        g_string_append_printf(s, "%-40s %5u %5u %5u     %s  %8.1f\n", d->name, d->domid, d->domid ? 128 : 1024,
-                               d->vcpus, d->domid ? "-b----" : "r-----", 10.0 + d->domid);
+        g_string_append_printf(s, "%-40s %5u %5u %5u     %s  %8.1f\n", d->name, d->domid,
+                               d->domid ? 128 : 1024, d->vcpus, d->domid ? "-b----" : "r-----",
+                               10.0 + d->domid);
     }
 }
 
 static void vcpu_list(struct sy_sim *sim, GString *s)
 {
-    g_string_append(s, "Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)\n");
+    g_string_append(
+        s, "Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)\n");
     for (unsigned i = 0; i < sim->vcpus; i++) {
         const struct sy_vcpu *v = sim->vcpu[i];
         if (!v->exists)
             continue;
         g_autofree char *cpus = list_cpus(&v->affinity, sim->pcpus, true);
         const char *state = v->state == SY_RUNNING ? "r--" : v->state == SY_BLOCKED ? "-b-" : "---";
-        g_string_append_printf(s, "%-32s %5u %5u %4u   %3s %9.1f  %s / all\n", v->dom->name, v->domid, v->id, v->cpu, state,
-                               5.0 + 0.1 * i, cpus);
+        g_string_append_printf(s, "%-32s %5u %5u %4u   %3s %9.1f  %s / all\n", v->dom->name, v->domid, v->id,
+                               v->cpu, state, 5.0 + 0.1 * i, cpus);
     }
 }
 
@@ -93,15 +95,19 @@ static void sched(struct sy_sim *sim, GString *s, bool per_vcpu)
         const struct sy_pool *pool = &sim->pool[k];
         bool rtds = pool->policy == &sy_policy_rtds;
         if (rtds)
-            g_string_append_printf(s, "Cpupool %s: sched=%s\n%s\n", pool->name, label(pool->policy),
+            g_string_append_printf(
+                s, "Cpupool %s: sched=%s\n%s\n", pool->name, label(pool->policy),
                 per_vcpu ? "Name                                ID VCPU    Period    Budget  Extratime"
                          : "Name                                ID    Period    Budget  Extratime");
         else if (pool->policy == &sy_policy_credit)
-            g_string_append_printf(s, "Cpupool %s: tslice=30ms ratelimit=1000us migration-delay=0us\n"
-                                      "Name                                ID Weight  Cap\n", pool->name);
-        else
-            g_string_append_printf(s, "Cpupool %s: ratelimit=1000us\nName                                ID Weight  Cap\n",
+            g_string_append_printf(s,
+                                   "Cpupool %s: tslice=30ms ratelimit=1000us migration-delay=0us\n"
+                                   "Name                                ID Weight  Cap\n",
                                    pool->name);
+        else
+            g_string_append_printf(
+                s, "Cpupool %s: ratelimit=1000us\nName                                ID Weight  Cap\n",
+                pool->name);
         for (unsigned i = 0; i < sim->domains; i++) {
             const struct sy_domain *d = sim->domain[i];
             if (d->pool != pool)
@@ -112,8 +118,9 @@ static void sched(struct sy_sim *sim, GString *s, bool per_vcpu)
                 g_string_append_printf(s, "%-33s %4u %9d %9d %10s\n", d->name, d->domid, 10000, 4000, "yes");
             for (unsigned j = 0; rtds && per_vcpu && j < d->vcpus; j++) {
                 const struct sy_vcpu *v = d->vcpu[j];
-                g_string_append_printf(s, "%-33s %4u %4u %9" PRId64 " %9" PRId64 " %10s\n", d->name, d->domid, v->id,
-                                       v->period / 1000, v->budget / 1000, v->extratime ? "yes" : "no");
+                g_string_append_printf(s, "%-33s %4u %4u %9" PRId64 " %9" PRId64 " %10s\n", d->name, d->domid,
+                                       v->id, v->period / 1000, v->budget / 1000,
+                                       v->extratime ? "yes" : "no");
             }
         }
     }
@@ -132,7 +139,8 @@ static void pools(struct sy_sim *sim, GString *s)
     g_string_append(s, "Name               CPU list\n");
     for (unsigned k = 0; k < sim->pools; k++) {
         GString *cpus = g_string_new(NULL);
-        for (unsigned i = sy_mask_from(&sim->pool[k].cpus, 0); i != SY_NO_PCPU; i = sy_mask_from(&sim->pool[k].cpus, i + 1))
+        for (unsigned i = sy_mask_from(&sim->pool[k].cpus, 0); i != SY_NO_PCPU;
+             i = sy_mask_from(&sim->pool[k].cpus, i + 1))
             g_string_append_printf(cpus, "%s%u", cpus->len ? "," : "", i);
         g_string_append_printf(s, "%-18s %s\n", sim->pool[k].name, cpus->str);
         g_string_free(cpus, TRUE);

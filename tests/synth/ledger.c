@@ -8,7 +8,8 @@
 #include "ring.h"
 #include "writer.h"
 
-/* Something that happened to a VCPU's server at a time when the VCPU's state was not known yet to a reader. */
+/* Something that happened to a VCPU's server at a time when the VCPU's state was not known yet to a reader.
+ */
 struct mark {
     int64_t ts;
     bool replenish;
@@ -26,14 +27,14 @@ struct period {
 
 struct sy_ledger_vcpu {
     bool seen;
-    int64_t since;    /* ts of the last visible change */
+    int64_t since; /* ts of the last visible change */
     enum sy_state state;
     int pcpu, last_pcpu; /* running on, ran on last; -1 unknown */
-    int64_t acc;      /* ts up to which `period` is filled */
+    int64_t acc;         /* ts up to which `period` is filled */
     struct period period;
     int64_t early_deadline, early_budget; /* replenished by a pCPU whose system time is ahead, 0 = not */
-    unsigned level;   /* priority level that the records show */
-    GArray *marks;    /* of struct mark, owned */
+    unsigned level;                       /* priority level that the records show */
+    GArray *marks;                        /* of struct mark, owned */
     bool yield_pending;
     bool destroyed;
     int64_t total_ns[5];
@@ -52,9 +53,9 @@ struct window {
 
 struct sy_ledger {
     FILE *intervals, *periods, *faults, *acts, *waits; /* owned, may be NULL */
-    GArray *windows;                    /* of struct window, owned */
-    int *open;                          /* per pCPU: index of its open window, -1 */
-    struct sy_ledger_vcpu *idle;        /* per pCPU, owned */
+    GArray *windows;                                   /* of struct window, owned */
+    int *open;                                         /* per pCPU: index of its open window, -1 */
+    struct sy_ledger_vcpu *idle;                       /* per pCPU, owned */
     uint64_t fault_rows;
     int64_t end_ts;
     int64_t base_skew;
@@ -119,7 +120,9 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
     l->intervals = create(dir, "ledger-intervals.csv", "domid,vcpu,state,pcpu,ts,dur,open", error);
     l->periods = l->intervals ? create(dir, "ledger-periods.csv",
                                        "domid,vcpu,release_sys,deadline_sys,release,deadline,budget_ns,"
-                                       "supplied_ns,extratime_ns,judged,missed", error) : NULL;
+                                       "supplied_ns,extratime_ns,judged,missed",
+                                       error)
+                              : NULL;
     return l->periods ? l : NULL;
 }
 
@@ -179,9 +182,11 @@ static void period_close(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state st
     l->period_misses += missed;
     FILE *f = sim->ledger->periods;
     if (f)
-        fprintf(f, "%u,%u,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%d,%s\n",
-                v->domid, v->id, p->to_sys - p->length, p->to_sys, p->from, p->to, p->budget, p->ran, p->extra,
-                judged, judged ? (missed ? "1" : "0") : "");
+        fprintf(f,
+                "%u,%u,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
+                ",%d,%s\n",
+                v->domid, v->id, p->to_sys - p->length, p->to_sys, p->from, p->to, p->budget, p->ran,
+                p->extra, judged, judged ? (missed ? "1" : "0") : "");
 }
 
 static void period_add(struct sy_ledger_vcpu *l, int64_t span, enum sy_state state)
@@ -229,7 +234,8 @@ static void apply(struct sy_sim *sim, struct sy_vcpu *v, const struct mark *m, e
         l->early_budget = m->budget;
         return;
     }
-    if (p->to_sys != m->deadline) { /* a new grid: parameters changed, or a server whose periods follow activations */
+    if (p->to_sys !=
+        m->deadline) { /* a new grid: parameters changed, or a server whose periods follow activations */
         period_close(sim, v, state, false);
         period_open(sim, l, m->deadline, v->period);
     }
@@ -269,8 +275,8 @@ static void mark(struct sy_pcpu *c, struct sy_vcpu *v, struct mark m)
 
 /* ---- intervals ---- */
 
-static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, int pcpu, int64_t from, int64_t to,
-                     bool open)
+static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, int pcpu, int64_t from,
+                     int64_t to, bool open)
 {
     struct sy_ledger_vcpu *l = v->led;
 
@@ -280,10 +286,11 @@ static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state,
     if (!f)
         return;
     if (state == SY_RUNNING)
-        fprintf(f, "%u,%u,running,%d,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, pcpu, from, to - from, open);
-    else
-        fprintf(f, "%u,%u,%s,,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, state_name[state], from, to - from,
+        fprintf(f, "%u,%u,running,%d,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, pcpu, from, to - from,
                 open);
+    else
+        fprintf(f, "%u,%u,%s,,%" PRId64 ",%" PRId64 ",%d\n", v->domid, v->id, state_name[state], from,
+                to - from, open);
 }
 
 /* What one end of a span tells: a state, and on which pCPU if running. UNKNOWN: nothing. */
@@ -292,8 +299,8 @@ struct end {
     int pcpu;
 };
 
-/* Lost windows that overlap [from, to] and cut what `e` tells: as one hull, false if there are none. Who runs on one
- * pCPU cannot leave it without a record there, so only that pCPU's losses matter to it. */
+/* Lost windows that overlap [from, to] and cut what `e` tells: as one hull, false if there are none. Who runs
+ * on one pCPU cannot leave it without a record there, so only that pCPU's losses matter to it. */
 static bool cut(struct sy_sim *sim, int64_t from, int64_t to, struct end e, int64_t *first, int64_t *last)
 {
     const GArray *w = sim->ledger->windows;
@@ -313,8 +320,8 @@ static bool cut(struct sy_sim *sim, int64_t from, int64_t to, struct end e, int6
 }
 
 /* From one visible change (or an end of the run) to the next, cut at what was lost between. */
-static void span(struct sy_sim *sim, struct sy_vcpu *v, int64_t from, int64_t to, struct end forward, struct end backward,
-                 bool open)
+static void span(struct sy_sim *sim, struct sy_vcpu *v, int64_t from, int64_t to, struct end forward,
+                 struct end backward, bool open)
 {
     int64_t until = to, since = from, unused;
 
@@ -364,7 +371,8 @@ static void count_change(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old
     l->yield_pending = false;
 }
 
-void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state, bool visible)
+void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state,
+                        bool visible)
 {
     struct sy_sim *sim = c->sim;
     struct sy_ledger_vcpu *l = v->led;
@@ -417,7 +425,9 @@ void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline,
     if (!c->sim->tracing || !visible)
         return;
     v->led->replenishments++;
-    mark(c, v, (struct mark){.ts = ts_of(c->sim, c->clk), .replenish = true, .deadline = deadline, .budget = budget});
+    mark(c, v,
+         (struct mark){
+             .ts = ts_of(c->sim, c->clk), .replenish = true, .deadline = deadline, .budget = budget});
 }
 
 void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible)
@@ -447,9 +457,12 @@ void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, ui
 
     w->to = ts_of_tsc(sim, tsc - (uint64_t)c->skew);
     l->open[c->id] = -1;
-    sy_ledger_fault(sim, &(struct sy_fault_row){
-        .kind = "lost", .from = sy_cycles(sim, w->from) + sim->t0, .to = sy_cycles(sim, w->to) + sim->t0,
-        .pcpu = w->pcpu, .amount = count, .unit = "records"});
+    sy_ledger_fault(sim, &(struct sy_fault_row){.kind = "lost",
+                                                .from = sy_cycles(sim, w->from) + sim->t0,
+                                                .to = sy_cycles(sim, w->to) + sim->t0,
+                                                .pcpu = w->pcpu,
+                                                .amount = count,
+                                                .unit = "records"});
 }
 
 static void write_row(struct sy_sim *sim, FILE *f, const struct sy_fault_row *r)
@@ -524,28 +537,38 @@ static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)
         l->truth_cycles[v->state] += end_clk - l->truth_since;
     if (!l->seen)
         return;
-    span(sim, v, l->since, sim->ledger->end_ts, (struct end){l->state, l->pcpu}, (struct end){SY_UNKNOWN, -1}, true);
+    span(sim, v, l->since, sim->ledger->end_ts, (struct end){l->state, l->pcpu}, (struct end){SY_UNKNOWN, -1},
+         true);
     period_close(sim, v, l->state, false);
 }
 
 static void write_vcpu(FILE *f, const struct sy_vcpu *v, const struct sy_ledger_vcpu *l)
 {
-    fprintf(f, "    {\"domid\": %u, \"vcpu\": %u, \"period_ns\": %" PRId64 ", \"budget_ns\": %" PRId64
-            ", \"extratime\": %s, \"weight\": %u, \"cap\": %u,\n", v->domid, v->id, v->first_period, v->first_budget,
-            v->extratime ? "true" : "false", v->dom->weight, v->dom->cap);
-    fprintf(f, "     \"running_ns\": %" PRId64 ", \"runnable_ns\": %" PRId64 ", \"blocked_ns\": %" PRId64
-            ", \"offline_ns\": %" PRId64 ", \"unknown_ns\": %" PRId64 ",\n", l->total_ns[0], l->total_ns[1],
-            l->total_ns[2], l->total_ns[3], l->total_ns[4]);
-    fprintf(f, "     \"truth_running_cycles\": %" PRIu64 ", \"truth_runnable_cycles\": %" PRIu64
+    fprintf(f,
+            "    {\"domid\": %u, \"vcpu\": %u, \"period_ns\": %" PRId64 ", \"budget_ns\": %" PRId64
+            ", \"extratime\": %s, \"weight\": %u, \"cap\": %u,\n",
+            v->domid, v->id, v->first_period, v->first_budget, v->extratime ? "true" : "false",
+            v->dom->weight, v->dom->cap);
+    fprintf(f,
+            "     \"running_ns\": %" PRId64 ", \"runnable_ns\": %" PRId64 ", \"blocked_ns\": %" PRId64
+            ", \"offline_ns\": %" PRId64 ", \"unknown_ns\": %" PRId64 ",\n",
+            l->total_ns[0], l->total_ns[1], l->total_ns[2], l->total_ns[3], l->total_ns[4]);
+    fprintf(f,
+            "     \"truth_running_cycles\": %" PRIu64 ", \"truth_runnable_cycles\": %" PRIu64
             ", \"truth_blocked_cycles\": %" PRIu64 ", \"truth_offline_cycles\": %" PRIu64
-            ", \"truth_dispatches\": %" PRIu64 ", \"truth_wakeups\": %" PRIu64 ",\n", l->truth_cycles[0],
-            l->truth_cycles[1], l->truth_cycles[2], l->truth_cycles[3], l->truth_dispatches, l->truth_wakeups);
-    fprintf(f, "     \"dispatches\": %" PRIu64 ", \"wakeups\": %" PRIu64 ", \"preemptions\": %" PRIu64
+            ", \"truth_dispatches\": %" PRIu64 ", \"truth_wakeups\": %" PRIu64 ",\n",
+            l->truth_cycles[0], l->truth_cycles[1], l->truth_cycles[2], l->truth_cycles[3],
+            l->truth_dispatches, l->truth_wakeups);
+    fprintf(f,
+            "     \"dispatches\": %" PRIu64 ", \"wakeups\": %" PRIu64 ", \"preemptions\": %" PRIu64
             ", \"depletions\": %" PRIu64 ", \"no_burn\": %" PRIu64 ", \"yields\": %" PRIu64
-            ", \"yield_switches\": %" PRIu64 ", \"migrations\": %" PRIu64 ",\n", l->dispatches, l->wakeups,
-            l->preemptions, l->depletions, l->no_burn, l->yields, l->yield_switches, l->migrations);
-    fprintf(f, "     \"replenishments\": %" PRIu64 ", \"periods\": %" PRIu64 ", \"periods_judged\": %" PRIu64
-            ", \"period_misses\": %" PRIu64 "}", l->replenishments, l->periods, l->periods_judged, l->period_misses);
+            ", \"yield_switches\": %" PRIu64 ", \"migrations\": %" PRIu64 ",\n",
+            l->dispatches, l->wakeups, l->preemptions, l->depletions, l->no_burn, l->yields,
+            l->yield_switches, l->migrations);
+    fprintf(f,
+            "     \"replenishments\": %" PRIu64 ", \"periods\": %" PRIu64 ", \"periods_judged\": %" PRIu64
+            ", \"period_misses\": %" PRIu64 "}",
+            l->replenishments, l->periods, l->periods_judged, l->period_misses);
 }
 
 static void write_run(FILE *f, struct sy_sim *sim, int64_t end_ts, uint64_t end_tsc)
@@ -562,15 +585,18 @@ static void write_run(FILE *f, struct sy_sim *sim, int64_t end_ts, uint64_t end_
         tail += r->lost;
     }
     first += (uint64_t)sim->ledger->base_skew;
-    fprintf(f, "  \"run\": {\"scheduler\": \"%s\", \"policy\": \"%s\", \"server\": \"%s\", \"xen\": \"%s\", \"seed\": %" PRIu64
-            ",\n    \"hz\": %" PRIu64 ", \"start_tsc\": %" PRIu64 ", \"end_tsc\": %" PRIu64 ", \"duration_ns\": %" PRId64
-            ",\n    \"pcpus\": %u, \"pcpus_modelled\": %u, \"pools\": %u, \"vcpus\": %u, \"bytes\": %" PRIu64 ", \"records\": %" PRIu64
-            ", \"lost_records\": %" PRIu64 ", \"lost_record_records\": %" PRIu64
+    fprintf(f,
+            "  \"run\": {\"scheduler\": \"%s\", \"policy\": \"%s\", \"server\": \"%s\", \"xen\": \"%s\", "
+            "\"seed\": %" PRIu64 ",\n    \"hz\": %" PRIu64 ", \"start_tsc\": %" PRIu64
+            ", \"end_tsc\": %" PRIu64 ", \"duration_ns\": %" PRId64
+            ",\n    \"pcpus\": %u, \"pcpus_modelled\": %u, \"pools\": %u, \"vcpus\": %u, \"bytes\": %" PRIu64
+            ", \"records\": %" PRIu64 ", \"lost_records\": %" PRIu64 ", \"lost_record_records\": %" PRIu64
             ", \"lost_unannounced\": %" PRIu64 ",\n    \"now_at_start_ns\": %" PRId64
             ", \"miss_tolerance_ns\": %" PRId64 ", \"faults\": %" PRIu64 "},\n",
-            sim->pool[0].policy->xl_name, sim->opt->policy, sim->opt->server, sim->opt->xen, sim->opt->seed, sim->hz, first,
-            end_tsc, end_ts, seen, sim->pcpus, sim->pools, sim->vcpus, sy_writer_bytes(sim->writer), records, lost, lost_records,
-            tail, sy_now(sim, sim->t0), sim->opt->tolerance_ns, sim->ledger->fault_rows);
+            sim->pool[0].policy->xl_name, sim->opt->policy, sim->opt->server, sim->opt->xen, sim->opt->seed,
+            sim->hz, first, end_tsc, end_ts, seen, sim->pcpus, sim->pools, sim->vcpus,
+            sy_writer_bytes(sim->writer), records, lost, lost_records, tail, sy_now(sim, sim->t0),
+            sim->opt->tolerance_ns, sim->ledger->fault_rows);
 }
 
 bool sy_ledger_finish(struct sy_sim *sim, const char *dir, GError **error)
@@ -587,7 +613,8 @@ bool sy_ledger_finish(struct sy_sim *sim, const char *dir, GError **error)
     g_autofree char *path = g_build_filename(dir, "ledger.json", NULL);
     FILE *f = fopen(path, "w");
     if (!f) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot write %s: %s", path, g_strerror(errno));
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot write %s: %s", path,
+                    g_strerror(errno));
         return false;
     }
     fprintf(f, "{\n");

@@ -1,7 +1,8 @@
 /* What really happened, written down as it happens, and summed up by the definitions of docs/design.md.
  *
- * `visible` says whether the record of an event is in the file: counts are of records present, and where records were
- * lost a state is known only as far as a reader of the file can know it. `truth_*` figures ignore losses. */
+ * `visible` says whether the record of an event is in the file: counts are of records present, and where
+ * records were lost a state is known only as far as a reader of the file can know it. `truth_*` figures
+ * ignore losses. */
 #ifndef SYNTH_LEDGER_H
 #define SYNTH_LEDGER_H
 
@@ -22,12 +23,14 @@ void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old,
                         bool visible);
 void sy_ledger_decision(struct sy_pcpu *c, bool continued);
 void sy_ledger_burn(struct sy_pcpu *c, struct sy_vcpu *v, int64_t budget, unsigned level, bool visible);
-void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline, int64_t budget, bool visible);
+void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline, int64_t budget,
+                         bool visible);
 void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible);
 void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc);
 void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, uint32_t count);
 
-/* One row of ledger-faults.csv; times in cycles of the model, `amount` in ns or records, v and other may be NULL. */
+/* One row of ledger-faults.csv; times in cycles of the model, `amount` in ns or records, v and other may be
+ * NULL. */
 struct sy_fault_row {
     const char *kind, *note;
     uint64_t from, to;
@@ -38,7 +41,8 @@ struct sy_fault_row {
     int64_t deadline_ns; /* system time, 0 = none */
 };
 void sy_ledger_fault(struct sy_sim *sim, const struct sy_fault_row *row);
-/* Likewise of ledger-waits.csv (--audit): who waited although it should have run; short waits are left out. */
+/* Likewise of ledger-waits.csv (--audit): who waited although it should have run; short waits are left out.
+ */
 void sy_ledger_wait(struct sy_sim *sim, const struct sy_fault_row *row);
 /* Likewise of ledger-acts.csv: what an administrator did. */
 void sy_ledger_act(struct sy_sim *sim, const struct sy_fault_row *row);

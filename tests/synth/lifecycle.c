@@ -48,8 +48,10 @@ static void note(struct act *a, struct sy_pcpu *on, const char *kind, unsigned v
     char reservation[64];
 
     g_snprintf(reservation, sizeof(reservation), "%" PRId64 "/%" PRId64, v->period, v->budget);
-    sy_ledger_act(a->sim, &(struct sy_fault_row){.kind = kind, .from = on->clk, .to = on->clk, .pcpu = (int)on->id,
-                                                 .v = v, .note = reservation});
+    sy_ledger_act(
+        a->sim,
+        &(struct sy_fault_row){
+            .kind = kind, .from = on->clk, .to = on->clk, .pcpu = (int)on->id, .v = v, .note = reservation});
 }
 
 /* A guest that is there and is not dom0; NULL if there is none. */

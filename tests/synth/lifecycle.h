@@ -1,4 +1,5 @@
-/* What an administrator does while a trace runs: pause, destroy and create domains, change reservations, bind VCPUs. */
+/* What an administrator does while a trace runs: pause, destroy and create domains, change reservations, bind
+ * VCPUs. */
 #ifndef SYNTH_LIFECYCLE_H
 #define SYNTH_LIFECYCLE_H
 

@@ -13,8 +13,8 @@
 #include "system.h"
 #include "writer.h"
 
-/* Tracing starts. The first record is alone at its instant, on the pCPU whose TSC is lowest, so that no record of any
- * pCPU has a smaller TSC. A listing of scheduling parameters leaves exactly this record. */
+/* Tracing starts. The first record is alone at its instant, on the pCPU whose TSC is lowest, so that no
+ * record of any pCPU has a smaller TSC. A listing of scheduling parameters leaves exactly this record. */
 static void start_tracing(struct sy_sim *sim, void *arg, uint64_t at)
 {
     struct sy_pcpu *c = &sim->pcpu[0];
@@ -73,7 +73,8 @@ static bool run(struct sy_sim *sim, const struct sy_options *o, GError **error)
     g_autofree char *trace = g_build_filename(o->out, "trace.xen", NULL);
 
     if (g_mkdir_with_parents(o->out, 0777) != 0) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot make %s: %s", o->out, g_strerror(errno));
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot make %s: %s", o->out,
+                    g_strerror(errno));
         return false;
     }
     init(sim, o);

@@ -9,7 +9,8 @@
 struct sy_options {
     char *policy, *server, *xen, *out; /* owned */
     unsigned pcpus, vcpus, vcpus_per_domain, ring_pages, dom0_vcpus, pools, lost, lifecycle, adjust, repin;
-    double util, load, races, seconds, poll_ms, hogs, yields, sporadic, extratime, record_cost_ns, audit, now_skew_us, now_drift_ppm, mhz_error_ppm;
+    double util, load, races, seconds, poll_ms, hogs, yields, sporadic, extratime, record_cost_ns, audit,
+        now_skew_us, now_drift_ppm, mhz_error_ppm;
     double period_min_ms, period_max_ms;
     uint64_t bytes, seed, tsc_hz, start_tsc;
     int64_t now_ns, tolerance_ns;

@@ -4,9 +4,6 @@
 #include "ring.h"
 #include "writer.h"
 
-#define LO(x) (uint32_t)(uint64_t)(x)
-#define HI(x) (uint32_t)((uint64_t)(x) >> 32)
-
 static uint32_t vd(const struct sy_vcpu *v)
 {
     return (uint32_t)v->id << 16 | v->domid;
@@ -58,89 +55,86 @@ bool rec_raw(struct sy_pcpu *c, uint32_t event, unsigned n, const uint32_t *word
     return emit(c, event, true, n, words);
 }
 
-#define EMIT(c, event, ...)                                                                       \
-    emit(c, event, true, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (const uint32_t[]){__VA_ARGS__})
-
 bool rec_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state new_state)
 {
-    return EMIT(c, 0x21001u + (uint32_t)v->state * 0x100u + (uint32_t)new_state * 0x10u, rec_dv(v));
+    return REC(c, 0x21001u + (uint32_t)v->state * 0x100u + (uint32_t)new_state * 0x10u, rec_dv(v));
 }
 
 bool rec_continue(struct sy_pcpu *c, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x21002, rec_dv(v));
+    return REC(c, 0x21002, rec_dv(v));
 }
 
 bool rec_sleep(struct sy_pcpu *c, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x28003, v->domid, v->id);
+    return REC(c, 0x28003, v->domid, v->id);
 }
 
 bool rec_wake(struct sy_pcpu *c, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x28004, v->domid, v->id);
+    return REC(c, 0x28004, v->domid, v->id);
 }
 
 bool rec_yield(struct sy_pcpu *c, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x28005, v->domid, v->id);
+    return REC(c, 0x28005, v->domid, v->id);
 }
 
 bool rec_block(struct sy_pcpu *c, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x28006, v->domid, v->id);
+    return REC(c, 0x28006, v->domid, v->id);
 }
 
 bool rec_adjdom(struct sy_pcpu *c, uint32_t domid)
 {
-    return EMIT(c, 0x28009, domid);
+    return REC(c, 0x28009, domid);
 }
 
 bool rec_dom_add(struct sy_pcpu *c, uint32_t domid, unsigned vcpus)
 {
     if (c->sim->xen > SY_XEN_4_5)
-        return EMIT(c, 0x28001, domid);
+        return REC(c, 0x28001, domid);
     for (unsigned i = 0; i < vcpus; i++)
-        EMIT(c, 0x28001, domid, i);
+        REC(c, 0x28001, domid, i);
     return true;
 }
 
 bool rec_dom_rem(struct sy_pcpu *c, uint32_t domid)
 {
-    return EMIT(c, 0x28002, domid);
+    return REC(c, 0x28002, domid);
 }
 
 bool rec_switch(struct sy_pcpu *c, const struct sy_vcpu *prev, const struct sy_vcpu *next)
 {
-    return EMIT(c, 0x2800a, prev->domid, prev->id, next->domid, next->id);
+    return REC(c, 0x2800a, prev->domid, prev->id, next->domid, next->id);
 }
 
 bool rec_infprev(struct sy_pcpu *c, const struct sy_vcpu *prev, int64_t run_ns)
 {
     if (c->sim->xen <= SY_XEN_4_7)
-        return EMIT(c, 0x2800e, prev->domid, LO(run_ns));
-    return EMIT(c, 0x2800e, prev->domid, prev->id, LO(run_ns));
+        return REC(c, 0x2800e, prev->domid, REC_LO(run_ns));
+    return REC(c, 0x2800e, prev->domid, prev->id, REC_LO(run_ns));
 }
 
 bool rec_infnext(struct sy_pcpu *c, const struct sy_vcpu *next, int64_t wait_ns, int64_t slice_ns)
 {
     if (c->sim->xen <= SY_XEN_4_7)
-        return EMIT(c, 0x2800f, next->domid, LO(wait_ns), LO(slice_ns));
-    return EMIT(c, 0x2800f, next->domid, next->id, LO(wait_ns), LO(slice_ns));
+        return REC(c, 0x2800f, next->domid, REC_LO(wait_ns), REC_LO(slice_ns));
+    return REC(c, 0x2800f, next->domid, next->id, REC_LO(wait_ns), REC_LO(slice_ns));
 }
 
 bool rec_infcont(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t run_ns, int64_t slice_ns)
 {
     if (c->sim->xen < SY_XEN_4_9)
         return false;
-    return EMIT(c, 0x28011, v->domid, v->id, LO(run_ns), LO(slice_ns));
+    return REC(c, 0x28011, v->domid, v->id, REC_LO(run_ns), REC_LO(slice_ns));
 }
 
 bool rec_rtds_schedule(struct sy_pcpu *c, bool tickled, bool idle)
 {
     if (c->sim->xen < SY_XEN_4_9)
         return false;
-    return EMIT(c, 0x22806, c->id | (uint32_t)tickled << 24 | (uint32_t)idle << 28);
+    return REC(c, 0x22806, c->id | (uint32_t)tickled << 24 | (uint32_t)idle << 28);
 }
 
 bool rec_rtds_tickle(struct sy_pcpu *c, unsigned cpu)
@@ -153,7 +147,8 @@ bool rec_rtds_pick(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t deadline,
 {
     if (!v)
         return c->sim->xen == SY_XEN_4_5 ? emit(c, 0x22802, true, 0, NULL) : false;
-    return EMIT(c, 0x22802, class_id(c, v), LO(deadline), HI(deadline), LO(budget), HI(budget));
+    return REC(c, 0x22802, class_id(c, v), REC_LO(deadline), REC_HI(deadline), REC_LO(budget),
+               REC_HI(budget));
 }
 
 bool rec_rtds_burn(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t budget, int64_t delta, unsigned level)
@@ -161,46 +156,49 @@ bool rec_rtds_burn(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t budget, i
     enum sy_xen xen = c->sim->xen;
 
     if (xen <= SY_XEN_4_9)
-        return EMIT(c, 0x22803, class_id(c, v), LO(budget), HI(budget), LO(delta));
+        return REC(c, 0x22803, class_id(c, v), REC_LO(budget), REC_HI(budget), REC_LO(delta));
     /* Up to 4.17 only one byte of the flag is set; the rest is whatever was on the stack. */
     uint32_t garbage = xen == SY_XEN_4_17 ? sy_rng_u32(&c->sim->rng_cost) << 8 : 0;
-    return EMIT(c, 0x22803, class_id(c, v), LO(budget), HI(budget), LO(delta), level, garbage | v->extratime);
+    return REC(c, 0x22803, class_id(c, v), REC_LO(budget), REC_HI(budget), REC_LO(delta), level,
+               garbage | v->extratime);
 }
 
 bool rec_rtds_replenish(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t deadline, int64_t budget)
 {
     if (c->sim->xen <= SY_XEN_4_9)
-        return EMIT(c, 0x22804, class_id(c, v), LO(deadline), HI(deadline), LO(budget), HI(budget));
-    return EMIT(c, 0x22804, class_id(c, v), 0, LO(deadline), HI(deadline), LO(budget), HI(budget));
+        return REC(c, 0x22804, class_id(c, v), REC_LO(deadline), REC_HI(deadline), REC_LO(budget),
+                   REC_HI(budget));
+    return REC(c, 0x22804, class_id(c, v), 0, REC_LO(deadline), REC_HI(deadline), REC_LO(budget),
+               REC_HI(budget));
 }
 
 bool rec_rtds_decision(struct sy_pcpu *c, const struct sy_vcpu *next, int64_t deadline, int64_t budget)
 {
     if (c->sim->xen != SY_XEN_4_5)
         return false;
-    return EMIT(c, 0x22805, vd(next), LO(deadline), HI(deadline), LO(budget), HI(budget));
+    return REC(c, 0x22805, vd(next), REC_LO(deadline), REC_HI(deadline), REC_LO(budget), REC_HI(budget));
 }
 
 bool rec_credit_schedule(struct sy_pcpu *c, bool idle)
 {
     if (c->sim->xen < SY_XEN_4_9)
         return false;
-    return EMIT(c, 0x22009, c->id | (uint32_t)idle << 24);
+    return REC(c, 0x22009, c->id | (uint32_t)idle << 24);
 }
 
 bool rec_credit_account(struct sy_pcpu *c, bool start, const struct sy_vcpu *v, unsigned active)
 {
-    return EMIT(c, start ? 0x22002 : 0x22003, v->domid, v->id, active);
+    return REC(c, start ? 0x22002 : 0x22003, v->domid, v->id, active);
 }
 
 bool rec_credit_stolen(struct sy_pcpu *c, unsigned peer, const struct sy_vcpu *v)
 {
-    return EMIT(c, 0x22004, peer, v->domid, v->id);
+    return REC(c, 0x22004, peer, v->domid, v->id);
 }
 
 bool rec_credit_picked(struct sy_pcpu *c, const struct sy_vcpu *v, unsigned cpu)
 {
-    return EMIT(c, 0x22005, v->domid, v->id, cpu);
+    return REC(c, 0x22005, v->domid, v->id, cpu);
 }
 
 bool rec_credit_tickle(struct sy_pcpu *c, unsigned cpu)
@@ -213,29 +211,29 @@ bool rec_credit_boost(struct sy_pcpu *c, bool start, const struct sy_vcpu *v)
 {
     if (c->sim->xen < SY_XEN_4_7)
         return false;
-    return EMIT(c, start ? 0x22007 : 0x22008, v->domid, v->id);
+    return REC(c, start ? 0x22007 : 0x22008, v->domid, v->id);
 }
 
 bool rec_credit_ratelimit(struct sy_pcpu *c, const struct sy_vcpu *v, int64_t run_ns)
 {
     if (c->sim->xen < SY_XEN_4_9)
         return false;
-    return EMIT(c, 0x2200a, rec_dv(v), LO(run_ns));
+    return REC(c, 0x2200a, rec_dv(v), REC_LO(run_ns));
 }
 
 bool rec_credit_steal_check(struct sy_pcpu *c, unsigned peer, bool checked)
 {
     if (c->sim->xen < SY_XEN_4_9)
         return false;
-    return EMIT(c, 0x2200b, peer, checked);
+    return REC(c, 0x2200b, peer, checked);
 }
 
 bool rec_null_schedule(struct sy_pcpu *c, const struct sy_vcpu *assigned)
 {
-    return EMIT(c, 0x22a05, c->id << 16, assigned ? rec_dv(assigned) : 0xffffffffu);
+    return REC(c, 0x22a05, c->id << 16, assigned ? rec_dv(assigned) : 0xffffffffu);
 }
 
 bool rec_null_assign(struct sy_pcpu *c, unsigned event, const struct sy_vcpu *v, unsigned cpu)
 {
-    return EMIT(c, 0x22a00 + event, rec_dv(v), cpu);
+    return REC(c, 0x22a00 + event, rec_dv(v), cpu);
 }

@@ -1,5 +1,6 @@
-/* Every record that the model writes, in the layout of the Xen version asked for. Each advances the pCPU's clock by the
- * cost of a record and returns whether the record is in the file (false: lost, or tracing is off). */
+/* Every record that the model writes, in the layout of the Xen version asked for. Each advances the pCPU's
+ * clock by the cost of a record and returns whether the record is in the file (false: lost, or tracing is
+ * off). */
 #ifndef SYNTH_RECORDS_H
 #define SYNTH_RECORDS_H
 
@@ -41,6 +42,11 @@ bool rec_null_assign(struct sy_pcpu *c, unsigned event, const struct sy_vcpu *v,
 
 /* Any record: event id and words. */
 bool rec_raw(struct sy_pcpu *c, uint32_t event, unsigned n, const uint32_t *words);
+
+#define REC(c, event, ...) \
+    rec_raw(c, event, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (const uint32_t[]){__VA_ARGS__})
+#define REC_LO(x) (uint32_t)(uint64_t)(x)
+#define REC_HI(x) (uint32_t)((uint64_t)(x) >> 32)
 
 static inline uint32_t rec_dv(const struct sy_vcpu *v)
 {

@@ -1,4 +1,5 @@
-/* Xen's trace ring of one pCPU: records in, with wrap and lost-records as trace.c makes them, and bytes out. */
+/* Xen's trace ring of one pCPU: records in, with wrap and lost-records as trace.c makes them, and bytes out.
+ */
 #ifndef SYNTH_RING_H
 #define SYNTH_RING_H
 
@@ -7,7 +8,7 @@
 #include <stdio.h>
 
 struct sy_ring {
-    uint8_t *data; /* owned */
+    uint8_t *data;             /* owned */
     uint32_t size, prod, cons; /* prod and cons run in [0, 2 * size) */
     uint32_t lost;
     uint64_t lost_first_tsc;
@@ -33,7 +34,8 @@ static inline uint32_t sy_ring_unread(const struct sy_ring *r)
     return (uint32_t)(x < 0 ? x + 2 * (int64_t)r->size : x);
 }
 
-/* Appends what is unread to `out` as one xentrace window; bytes written, 0 if there was nothing, -1 on error. */
+/* Appends what is unread to `out` as one xentrace window; bytes written, 0 if there was nothing, -1 on error.
+ */
 int64_t sy_ring_drain(struct sy_ring *r, unsigned pcpu, FILE *out);
 
 #endif

@@ -45,7 +45,8 @@ static struct rtds_pool *pool_of(const struct sy_vcpu *v)
     return v->pool->priv;
 }
 
-/* > 0 if a goes before b. Deadline-monotonic systems compare periods (deadline = period), which never change. */
+/* > 0 if a goes before b. Deadline-monotonic systems compare periods (deadline = period), which never change.
+ */
 static int64_t compare(const struct sy_rtds *a, const struct sy_rtds *b)
 {
     int64_t level = (int64_t)b->level - (int64_t)a->level;
@@ -108,9 +109,13 @@ static void wait_becomes(struct sy_rtds *s, enum wait wait, struct sy_pcpu *c, u
     if (s->wait == wait)
         return;
     if (s->wait != FAIR)
-        sy_ledger_wait(s->wait_on->sim, &(struct sy_fault_row){
-            .kind = kind[s->wait], .from = s->wait_since, .to = clk, .pcpu = (int)s->wait_on->id, .v = s->v,
-            .other = s->wait_for, .deadline_ns = s->deadline});
+        sy_ledger_wait(s->wait_on->sim, &(struct sy_fault_row){.kind = kind[s->wait],
+                                                               .from = s->wait_since,
+                                                               .to = clk,
+                                                               .pcpu = (int)s->wait_on->id,
+                                                               .v = s->v,
+                                                               .other = s->wait_for,
+                                                               .deadline_ns = s->deadline});
     s->wait = wait;
     s->wait_since = clk;
     s->wait_on = c;
@@ -126,7 +131,8 @@ static void rtds_audit(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *p
         struct sy_mask m = sy_mask_and(&pool->cpus, &s->v->affinity);
         struct sy_pcpu *worse = NULL;
         enum wait wait = FAIR;
-        for (unsigned i = sy_mask_from(&m, 0); i != SY_NO_PCPU && wait != IDLE_PCPU; i = sy_mask_from(&m, i + 1)) {
+        for (unsigned i = sy_mask_from(&m, 0); i != SY_NO_PCPU && wait != IDLE_PCPU;
+             i = sy_mask_from(&m, i + 1)) {
             struct sy_vcpu *curr = sim->pcpu[i].curr;
             if (!curr->is_idle && compare(curr->rtds, s) >= 0)
                 continue;
@@ -207,7 +213,8 @@ static void tickle(struct sy_sim *sim, struct sy_pcpu *on, struct sy_rtds *s)
     unsigned target = SY_NO_PCPU;
 
     m = sy_mask_andnot(&m, &p->tickled);
-    for (unsigned cpu = sy_mask_test_or_cycle(&m, s->v->cpu); cpu != SY_NO_PCPU; cpu = sy_mask_cycle(&m, cpu)) {
+    for (unsigned cpu = sy_mask_test_or_cycle(&m, s->v->cpu); cpu != SY_NO_PCPU;
+         cpu = sy_mask_cycle(&m, cpu)) {
         struct sy_vcpu *running = sim->pcpu[cpu].curr;
         if (running->is_idle) {
             target = cpu;
@@ -345,13 +352,14 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
         snext = NULL;
     }
     bool can_stay = scurr && sy_runnable(curr) && scurr->cur_budget > 0;
-    if (can_stay && (!snext || compare(scurr, snext) > 0 || 
+    if (can_stay && (!snext || compare(scurr, snext) > 0 ||
                      sy_fault_hold(sim, on, curr, snext->v, scurr->cur_budget, snext->deadline)))
         snext = scurr;
     if (snext != scurr && scurr && sy_runnable(curr))
         scurr->delayed_add = true;
     sy_fault_decided(sim, on, snext ? snext->v : NULL);
-    rec_rtds_decision(on, snext ? snext->v : on->idle, snext ? snext->deadline : 0, snext ? snext->cur_budget : 0);
+    rec_rtds_decision(on, snext ? snext->v : on->idle, snext ? snext->deadline : 0,
+                      snext ? snext->cur_budget : 0);
     if (!snext)
         return (struct sy_decision){on->idle, -1};
     snext->last_start = now;

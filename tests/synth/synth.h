@@ -74,8 +74,8 @@ struct sy_pcpu {
     unsigned id;
     struct sy_sim *sim;
     struct sy_pool *pool;
-    uint64_t clk; /* how far this pCPU has got, cycles */
-    int64_t skew; /* of its TSC, cycles */
+    uint64_t clk;                 /* how far this pCPU has got, cycles */
+    int64_t skew;                 /* of its TSC, cycles */
     double now_off_ns, now_drift; /* its system time: off by the former plus the latter times the time */
     struct sy_vcpu *curr, *idle;
     struct sy_timer softirq, slice, guest, tick;
@@ -112,7 +112,7 @@ struct sy_domain {
     unsigned vcpus, weight, cap;
     struct sy_pool *pool;
     struct sy_vcpu **vcpu;
-    void *priv; /* owned by the policy */
+    void *priv;           /* owned by the policy */
     bool destroyed, busy; /* busy: paused, or not up yet */
 };
 
@@ -130,7 +130,7 @@ struct sy_vcpu {
     /* reservation, ns */
     int64_t period, budget;
     int64_t first_period, first_budget; /* before any change */
-    int64_t deadline; /* system time, of the current period; 0 where there are none */
+    int64_t deadline;                   /* system time, of the current period; 0 where there are none */
     bool extratime;
     enum sy_server server;
     struct sy_guest guest;
@@ -175,12 +175,12 @@ struct sy_sim {
 };
 
 /* time.c */
-int64_t sy_ns(struct sy_sim *sim, uint64_t cycles);      /* floor, since the model began */
+int64_t sy_ns(struct sy_sim *sim, uint64_t cycles);       /* floor, since the model began */
 uint64_t sy_cycles(const struct sy_sim *sim, int64_t ns); /* ceil */
 int64_t sy_now(struct sy_sim *sim, uint64_t cycles);
 uint64_t sy_at_now(const struct sy_sim *sim, int64_t now_ns); /* cycles at which NOW() first reads now_ns */
-int64_t sy_ts(struct sy_sim *sim, uint64_t cycles);      /* ns since the first record */
-int64_t sy_pnow(struct sy_pcpu *c); /* NOW() on a pCPU */
+int64_t sy_ts(struct sy_sim *sim, uint64_t cycles);           /* ns since the first record */
+int64_t sy_pnow(struct sy_pcpu *c);                           /* NOW() on a pCPU */
 uint64_t sy_at_pnow(struct sy_pcpu *c, int64_t now_ns);
 uint64_t sy_us(const struct sy_sim *sim, double us);
 
@@ -193,7 +193,8 @@ void sy_engine_pause(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
 void sy_engine_unpause(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
 void sy_engine_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
 void sy_engine_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
-void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, struct sy_mask affinity);
+void sy_engine_set_affinity(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v,
+                            struct sy_mask affinity);
 void sy_raise_softirq(struct sy_sim *sim, struct sy_pcpu *from, unsigned target);
 void sy_interrupt(struct sy_pcpu *c, uint64_t at);
 void sy_spend(struct sy_pcpu *c, double mean_us);

@@ -84,7 +84,9 @@ static void draw_guest(struct sy_sim *sim, struct sy_vcpu *v)
     struct sy_guest *g = &v->guest;
     const struct sy_options *o = sim->opt;
 
-    g->kind = chance(sim, o->hogs) ? SY_GUEST_HOG : chance(sim, o->sporadic) ? SY_GUEST_SPORADIC : SY_GUEST_PERIODIC;
+    g->kind = chance(sim, o->hogs)       ? SY_GUEST_HOG
+              : chance(sim, o->sporadic) ? SY_GUEST_SPORADIC
+                                         : SY_GUEST_PERIODIC;
     double factor = 0.5 + 2 * sy_rng_unit(&sim->rng);
     g->period = sy_cycles(sim, (int64_t)((double)v->period * factor));
     g->exec = (uint64_t)((double)sy_cycles(sim, v->budget) * factor * o->load);
@@ -98,7 +100,7 @@ static const struct sy_policy *policy_by_name(const char *name)
         const char *name;
         const struct sy_policy *policy;
     } table[] = {
-        {"gedf", &sy_policy_rtds}, {"pedf", &sy_policy_rtds}, {"dm", &sy_policy_rtds},
+        {"gedf", &sy_policy_rtds},     {"pedf", &sy_policy_rtds},       {"dm", &sy_policy_rtds},
         {"credit", &sy_policy_credit}, {"credit2", &sy_policy_credit2}, {"null", &sy_policy_null},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(table); i++)
@@ -127,8 +129,17 @@ static unsigned pick_number(const char *list, unsigned i, unsigned none)
 static void name_domain(struct sy_sim *sim, struct sy_domain *d)
 {
     static const char *const hostile[] = {
-        "x'; DROP TABLE runs;--", "<script>alert(1)</script>", "$(reboot)", "../../etc/passwd", "a b  c", "%s%n%d", "\"q\"",
-        "]]><svg onload=x>", "=cmd|' /C calc'!A0", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa5", "\xff\xfe",
+        "x'; DROP TABLE runs;--",
+        "<script>alert(1)</script>",
+        "$(reboot)",
+        "../../etc/passwd",
+        "a b  c",
+        "%s%n%d",
+        "\"q\"",
+        "]]><svg onload=x>",
+        "=cmd|' /C calc'!A0",
+        "\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa5",
+        "\xff\xfe",
     };
 
     if (d->domid && sim->opt->hostile_names)
@@ -168,7 +179,9 @@ static void make_dom0(struct sy_sim *sim)
             at = sy_mask_from(&d->pool->cpus, at + 1);
         sy_mask_set(&v->affinity, at);
         v->cpu = at;
-        v->guest = (struct sy_guest){.kind = SY_GUEST_SPORADIC, .period = sy_us(sim, 8000), .exec = sy_us(sim, 300),
+        v->guest = (struct sy_guest){.kind = SY_GUEST_SPORADIC,
+                                     .period = sy_us(sim, 8000),
+                                     .exec = sy_us(sim, 300),
                                      .exec_jitter = 0.8};
     }
 }
@@ -224,7 +237,8 @@ static bool override_vcpu(struct sy_sim *sim, const char *spec)
     unsigned dom, id;
     int used = 0;
 
-    if (sscanf(spec, "d%uv%u=%n", &dom, &id, &used) < 2 || !used || dom >= sim->domains || id >= sim->domain[dom]->vcpus)
+    if (sscanf(spec, "d%uv%u=%n", &dom, &id, &used) < 2 || !used || dom >= sim->domains ||
+        id >= sim->domain[dom]->vcpus)
         return false;
     struct sy_vcpu *v = sim->domain[dom]->vcpu[id];
     g_auto(GStrv) part = g_strsplit(spec + used, ",", -1);
