@@ -17,6 +17,7 @@ static const struct {
     { "gantt", "draw what ran when", xt_cmd_gantt },
     { "hist", "draw histograms of overheads and latencies", xt_cmd_hist },
     { "cdf", "draw distribution functions of overheads and latencies", xt_cmd_cdf },
+    { "bars", "draw rates and miss ratios side by side", xt_cmd_bars },
     { "check", "conformance to the policy: order, budgets, pins; exit 1 on violations", xt_cmd_check },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
     { "lab", "a real RT-Xen host inside QEMU, for those who have none", xt_cmd_lab },

@@ -8,6 +8,45 @@
 
 #define LEAST_TEXTURED 2.0 /* pt; below, a texture is noise */
 
+/* The widest part of [*x0, *x1] through which no arrow of the row passes. */
+static void find_free(const struct row *row, double *x0, double *x1)
+{
+    double from = *x0, best0 = *x0, best1 = *x0;
+
+    for (unsigned i = 0; row->arrows && i <= row->arrows->len; i++) {
+        double to = i < row->arrows->len ? g_array_index(row->arrows, double, i) : *x1;
+        if (to < *x0)
+            continue;
+        to = MIN(to, *x1);
+        if (to - from > best1 - best0) {
+            best0 = from;
+            best1 = to;
+        }
+        from = to;
+    }
+    if (!row->arrows)
+        return;
+    *x0 = best0;
+    *x1 = best1;
+}
+
+static void put_label(const struct gantt *g, struct xt_canvas *canvas, const struct row *row, double x0, double x1,
+                      const struct xt_paint *paint, xt_colour ink, const char *label)
+{
+    struct xt_font font = {.size = MIN(g->theme.small, row->box_height * 0.8), .colour = ink};
+    if (font.size < 4.5 || x1 - x0 < font.size)
+        return;
+    double width = xt_text_width(&font, label), y = row->box_y + row->box_height / 2;
+    find_free(row, &x0, &x1);
+    if (x1 - x0 < width + font.size * 0.8)
+        return;
+    if (paint->texture != XT_TEXTURE_NONE) {
+        double half = width / 2 + font.size * 0.2;
+        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size, XT_PAINT_FILL(paint->fill), NULL);
+    }
+    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label, 0);
+}
+
 static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
                      const struct xt_scene_interval *i, const char *label, const char *kind)
 {
@@ -28,16 +67,7 @@ static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canva
     xt_canvas_rect(canvas, x0, row->box_y, x1 - x0, row->box_height, &paint, &tag);
     g->used[USED_RUNNING] = true;
 
-    struct xt_font font = {.size = MIN(g->theme.small, row->box_height * 0.8), .colour = look.ink};
-    if (font.size < 4.5 || x1 - x0 < font.size || x1 - x0 < xt_text_width(&font, label) + font.size * 0.5)
-        return;
-    double y = row->box_y + row->box_height / 2;
-    if (paint.texture != XT_TEXTURE_NONE) {
-        double half = xt_text_width(&font, label) / 2 + font.size * 0.2;
-        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size, XT_PAINT_FILL(look.fill),
-                       NULL);
-    }
-    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label, 0);
+    put_label(g, canvas, row, x0, x1, &paint, look.ink, label);
 }
 
 static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
@@ -174,12 +204,20 @@ static void draw_marks(struct gantt *g, const struct panel *panel, struct xt_can
     g_array_unref(marks);
 }
 
-/* Between pCPU rows, from where it left to where it arrived; where they would cover the boxes only diamonds remain. */
+static int compare_migrations(const void *a, const void *b)
+{
+    const struct xt_scene_migration *x = a, *y = b;
+    return x->ts < y->ts ? -1 : x->ts > y->ts;
+}
+
+/* Between pCPU rows, from where it left to where it arrived. One whose head would touch the head before is left out: the
+ * diamond in the VCPU's row is always there. */
 static void draw_migrations(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
 {
     const struct xt_scene *scene = panel->scene;
-    if (scene->migrations->len > g->plot_width / 6)
-        return;
+    double taken = -1e9, head = g->unit * 0.5;
+
+    g_array_sort(scene->migrations, compare_migrations);
     for (unsigned n = 0; n < scene->migrations->len; n++) {
         const struct xt_scene_migration *m = &g_array_index(scene->migrations, struct xt_scene_migration, n);
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, m->vcpu);
@@ -189,9 +227,14 @@ static void draw_migrations(struct gantt *g, const struct panel *panel, struct x
         const struct row *a = gantt_row(panel, (unsigned)from), *b = gantt_row(panel, (unsigned)to);
         bool down = b->box_y > a->box_y;
         double x0 = gantt_x(g, scene, MAX(m->left_ts, scene->from)), x1 = gantt_x(g, scene, m->ts);
+        if (x1 - taken < head * 1.6) {
+            g->used[USED_ARROW_LEFT_OUT] = true;
+            continue;
+        }
+        taken = x1;
         struct xt_tag tag = {"migration-arrow", m->left_ts, m->ts - m->left_ts, vcpu->domid, vcpu->vcpu, m->to_pcpu};
         gantt_arrow_between(canvas, x0, down ? a->box_y + a->box_height : a->box_y, x1,
-                            down ? b->box_y : b->box_y + b->box_height, g->unit * 0.5, &tag);
+                            down ? b->box_y : b->box_y + b->box_height, head, &tag);
         g->used[USED_MIGRATION_ARROW] = true;
     }
 }

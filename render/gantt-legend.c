@@ -218,6 +218,8 @@ char *gantt_caption(const struct gantt *g)
         g_string_append_printf(out, "Overview: columns of %s, stacked by share of time; no interval is left out. ",
                                xt_format_duration(a, sizeof(a), column, 3));
     } else if (g->used[USED_RUNNING]) {
+        if (g->used[USED_ARROW_LEFT_OUT])
+            g_string_append(out, "Arrows of migrations that would touch are left out; every migration has its diamond. ");
         double least = XT_LINE_BOX / g->plot_width * (double)(scene->to - scene->from);
         g_string_append_printf(out, "A box shorter than %s shows as a hairline. ",
                                xt_format_duration(a, sizeof(a), least, 2));

@@ -48,6 +48,39 @@ static bool in_window(const struct xt_scene *scene, int64_t ts)
     return ts >= scene->from && ts <= scene->to;
 }
 
+static int compare_doubles(gconstpointer a, gconstpointer b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double step_of(const struct gantt *g, const struct xt_scene *scene, const struct xt_scene_period *p)
+{
+    return (double)(p->deadline - p->release) / (double)(scene->to - scene->from) * g->plot_width;
+}
+
+void gantt_find_arrows(const struct gantt *g, const struct panel *panel)
+{
+    const struct xt_scene *scene = panel->scene;
+
+    for (unsigned r = 0; r < panel->rows->len; r++)
+        g_clear_pointer(&gantt_row(panel, r)->arrows, g_array_unref);
+    for (unsigned n = 0; n < scene->periods->len; n++) {
+        const struct xt_scene_period *p = &g_array_index(scene->periods, struct xt_scene_period, n);
+        int r = panel->vcpu_row[p->vcpu];
+        if (r < 0 || (step_of(g, scene, p) < LEAST_ARROW_STEP && !p->missed))
+            continue;
+        struct row *row = gantt_row(panel, (unsigned)r);
+        if (!row->arrows)
+            row->arrows = g_array_new(FALSE, FALSE, sizeof(double));
+        double xs[] = {gantt_x(g, scene, p->release), gantt_x(g, scene, p->deadline)};
+        g_array_append_vals(row->arrows, xs, 2);
+    }
+    for (unsigned r = 0; r < panel->rows->len; r++)
+        if (gantt_row(panel, r)->arrows)
+            g_array_sort(gantt_row(panel, r)->arrows, compare_doubles);
+}
+
 static void draw_row_periods(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
 {
     const struct xt_scene *scene = panel->scene;
@@ -59,7 +92,7 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
         const struct xt_scene_period *p = &g_array_index(scene->periods, struct xt_scene_period, n);
         if (p->vcpu != row->index)
             continue;
-        double step = (double)(p->deadline - p->release) / (double)(scene->to - scene->from) * g->plot_width;
+        double step = step_of(g, scene, p);
         struct xt_tag release = {"release", p->release, 0, vcpu->domid, vcpu->vcpu, -1};
         struct xt_tag deadline = {p->missed ? "deadline missed" : "deadline", p->deadline, 0, vcpu->domid, vcpu->vcpu, -1};
         if (step >= LEAST_ARROW_STEP) {

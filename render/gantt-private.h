@@ -17,6 +17,7 @@ struct row {
     double mark_y, mark_height;
     double budget_y, budget_height;
     char *label, *note; /* note is quieter, may be NULL */
+    GArray *arrows;     /* of double: where releases and deadlines stand, ascending; NULL none */
 };
 
 /* What a drawing used, so that the legend explains this and only this. */
@@ -35,6 +36,7 @@ enum used {
     USED_PREEMPTION,
     USED_MIGRATION,
     USED_MIGRATION_ARROW,
+    USED_ARROW_LEFT_OUT,
     USED_CROWDED,
     USED_MISS,
     USED_JOB_MISS,
@@ -88,6 +90,8 @@ struct xt_look gantt_look(struct gantt *g, int domid, int pcpu);
 void gantt_draw_exact(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
 void gantt_draw_density(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
 void gantt_draw_losses(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
+/* Fills row->arrows. */
+void gantt_find_arrows(const struct gantt *g, const struct panel *panel);
 /* Marks of periods and jobs, in the rows that show them. */
 void gantt_draw_periods(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
 void gantt_draw_jobs(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);

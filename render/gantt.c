@@ -9,6 +9,7 @@
 
 #define AUTO_HEIGHT 640.0   /* pt that a figure without a fixed height tries to stay below */
 #define MOST_HEIGHT 10000.0 /* pt; beyond, rows are left out (a PDF page ends at 14400) */
+#define LARGEST_SCALE 1.8   /* of rows where a fixed height leaves room */
 #define LEAST_PITCH 6.5     /* pt of a pCPU row: labels stay readable */
 
 /* Heights of lanes, in font sizes. */
@@ -40,6 +41,7 @@ static void clear_row(gpointer data)
     struct row *row = data;
     g_free(row->label);
     g_free(row->note);
+    g_clear_pointer(&row->arrows, g_array_unref);
 }
 
 static bool has_levels(const struct xt_scene *scene, int vcpu)
@@ -183,14 +185,16 @@ static void fit_rows(struct gantt *g, double room, double most, bool *budgets)
 
     *budgets = rows_height(g, unit, true) <= room;
     if (!*budgets) {
-        double height = rows_height(g, unit, false);
-        unit = CLAMP(unit * room / height, least, unit);
+        unit = CLAMP(unit * room / rows_height(g, unit, false), least, unit);
+    } else if (g->theme.height > 0) {
+        unit = CLAMP(unit * room / rows_height(g, unit, true), unit, unit * LARGEST_SCALE);
     }
     g->unit = unit;
 
     double height = rows_height(g, unit, *budgets);
-    for (unsigned p = 0; height > most; p = (p + 1) % g->n_panels) {
+    while (height > most + 0.5) { /* half a point: rounding of the scale is no reason */
         struct panel *largest = &g->panels[0];
+
         for (unsigned i = 1; i < g->n_panels; i++)
             if (g->panels[i].rows->len > largest->rows->len)
                 largest = &g->panels[i];
@@ -470,6 +474,8 @@ static double lay_out(struct gantt *g, double below)
     g->plot_width = theme->width - g->left - theme->gap;
 
     double y = place_panels(g, margin, budgets);
+    for (unsigned p = 0; p < g->n_panels; p++)
+        gantt_find_arrows(g, &g->panels[p]);
     find_used(g);
     gantt_fill_legend(g);
     g->caption = gantt_caption(g);

@@ -460,7 +460,7 @@ static int64_t lookback_of(const struct query *q)
     int64_t longest = 0;
     for (unsigned v = 0; v < q->scene->vcpus->len; v++)
         longest = MAX(longest, g_array_index(q->scene->vcpus, struct xt_scene_vcpu, v).period_ns);
-    return MAX(q->scene->from - MIN(longest * 3, LONGEST_LOOKBACK_NS), 0);
+    return MAX(q->scene->from - MIN(longest * 50, LONGEST_LOOKBACK_NS), 0);
 }
 
 /* Many VCPUs: those to which nothing happened in the window need no row. */
