@@ -501,7 +501,7 @@ struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gan
     /* How long legend and caption become is known only when the rows are chosen, and these depend on the room that is left. */
     double below = axis_height(g) + theme->label * 4, end = lay_out(g, below);
     for (unsigned attempt = 0; theme->height > 0 && end > theme->height && attempt < 6; attempt++) {
-        below += end - theme->height;
+        below += end - theme->height + 0.5; /* that half is what fit_rows lets pass */
         end = lay_out(g, below);
     }
 
