@@ -11,6 +11,8 @@ struct findings {
     struct xt_sink sink;
     GArray *violations; /* of struct finding */
     GArray *results;    /* of struct xt_rule_result */
+    GArray *servers;    /* of struct xt_server, vcpu pointing into vcpus */
+    GPtrArray *vcpus;
     unsigned shown[XT_N_RULES], most;
 };
 
@@ -37,6 +39,17 @@ static bool on_violation(void *self, const struct xt_violation *violation, GErro
 static bool on_rule(void *self, const struct xt_rule_result *result, GError **error)
 {
     g_array_append_val(((struct findings *)self)->results, *result);
+    return true;
+}
+
+static bool on_server(void *self, const struct xt_server *server, GError **error)
+{
+    struct findings *f = self;
+    struct xt_server copy = *server;
+
+    copy.vcpu = g_memdup2(server->vcpu, sizeof(*server->vcpu));
+    g_ptr_array_add(f->vcpus, (gpointer)copy.vcpu);
+    g_array_append_val(f->servers, copy);
     return true;
 }
 
@@ -108,6 +121,27 @@ static void print_violations(struct xt_tables *out, const struct findings *f)
     xt_table_end(out);
 }
 
+static void print_servers(struct xt_tables *out, const struct findings *f)
+{
+    static const struct xt_column columns[] = {
+        { .name = "vcpu" }, { .name = "kind" }, { .name = "kept", .title = "budget kept while blocked" },
+        { .name = "fell", .title = "budget fell" }, { .name = "in_step", .title = "replenished in step" },
+        { .name = "out_of_step", .title = "out of step" },
+    };
+
+    xt_table_begin(out, "servers", "Servers, told from their budgets", columns, G_N_ELEMENTS(columns));
+    for (guint i = 0; i < f->servers->len; i++) {
+        const struct xt_server *s = &g_array_index(f->servers, struct xt_server, i);
+        cell_vcpu(out, true, s->vcpu);
+        xt_cell_text(out, xt_server_kind_name(s->kind));
+        xt_cell_int(out, (int64_t)s->kept);
+        xt_cell_int(out, (int64_t)s->fell);
+        xt_cell_int(out, (int64_t)s->in_step);
+        xt_cell_int(out, (int64_t)s->out_of_step);
+    }
+    xt_table_end(out);
+}
+
 /* "pin", or "budget=1ms": a rule's name and what it tolerates. */
 static bool parse_limit(const char *text, struct xt_reconstruct_options *options, GError **error)
 {
@@ -138,7 +172,9 @@ static int check_trace(const char *path, const struct xt_input_options *input_op
     if (!xt_input_open(&input, "check", path, input_options, &error))
         return xt_fail("check", error);
     struct findings f = {
-        .sink = { .self = &f, .violation = on_violation, .rule = on_rule },
+        .sink = { .self = &f, .violation = on_violation, .server = on_server, .rule = on_rule },
+        .servers = g_array_new(FALSE, FALSE, sizeof(struct xt_server)),
+        .vcpus = g_ptr_array_new_with_free_func(g_free),
         .violations = g_array_new(FALSE, FALSE, sizeof(struct finding)),
         .results = g_array_new(FALSE, FALSE, sizeof(struct xt_rule_result)),
         .most = most,
@@ -152,11 +188,14 @@ static int check_trace(const char *path, const struct xt_input_options *input_op
     if (ok) {
         struct xt_tables *out = xt_tables_new(stdout, format);
         broken = print_rules(out, &f);
+        print_servers(out, &f);
         print_violations(out, &f);
         ok = xt_tables_finish(out, &error);
     }
     g_array_unref(f.violations);
     g_array_unref(f.results);
+    g_array_unref(f.servers);
+    g_ptr_array_unref(f.vcpus);
     xt_input_close(&input);
     if (!ok)
         return xt_fail("check", error);

@@ -9,6 +9,7 @@
 #define WINDOW_NS (1000 * MS) /* of caps and weights: many of Credit's 30 ms accounting periods */
 #define SATURATED 0.97        /* share of its VCPUs' time from which a domain cannot use more */
 
+#define KEPT_NS 1000          /* a budget that differs by less was kept */
 #define MIN_REACTIONS 20      /* fewer tell nothing of the host */
 #define CANDIDATE_MEMORY (1u << 20)
 
@@ -70,6 +71,9 @@ struct conform_vcpu {
     bool overrun_told, late_told;
     int64_t ready_since;       /* -1: not ready, or not known */
     int64_t wait_since;        /* -1: not eligible */
+    bool wait_after_block;     /* the budget it waits with may have fallen while it was blocked */
+    int64_t blocked_at;        /* -1: its budget was stated since */
+    uint64_t kept, fell, in_step, out_of_step; /* struct xt_server */
     int64_t window_ran;        /* caps and weights */
     bool window_paused;        /* was not ready all through the window */
 };
@@ -78,6 +82,8 @@ struct conform_vcpu {
 struct candidate {
     struct xt_violation violation;
     uint32_t vcpu, other; /* indices, XT_NOBODY none */
+    bool if_kept;     /* holds only if budgets are kept while blocked */
+    bool if_in_step;  /* holds only if replenishments follow the periods */
 };
 
 struct conform {
@@ -96,7 +102,7 @@ static int64_t limit_of(const struct machine *m, enum xt_rule rule)
     return m->conform->results[rule].limit;
 }
 
-static bool check(struct machine *m, struct xt_violation violation, GError **error)
+static bool check_if(struct machine *m, struct xt_violation violation, bool if_kept, bool if_in_step, GError **error)
 {
     struct xt_rule_result *r = &m->conform->results[violation.rule];
 
@@ -108,8 +114,15 @@ static bool check(struct machine *m, struct xt_violation violation, GError **err
         .violation = violation,
         .vcpu = violation.vcpu ? violation.vcpu->index : XT_NOBODY,
         .other = violation.other ? violation.other->index : XT_NOBODY,
+        .if_kept = if_kept,
+        .if_in_step = if_in_step,
     };
     return xt_spill_append(m->conform->candidates, &candidate, 1, error);
+}
+
+static bool check(struct machine *m, struct xt_violation violation, GError **error)
+{
+    return check_if(m, violation, false, false, error);
 }
 
 static bool react(struct machine *m, int64_t ns, GError **error)
@@ -143,6 +156,46 @@ static const struct xt_vcpu *vcpu_at(const struct machine *m, uint32_t index)
     return index == XT_NOBODY ? NULL : &((const struct vstate *)g_ptr_array_index(m->vcpus, index))->id;
 }
 
+/* More than a tenth out of step is no slip of a periodic replenishment. */
+static bool is_in_step(const struct conform_vcpu *c)
+{
+    return 10 * c->out_of_step <= c->in_step;
+}
+
+static bool is_void(const struct machine *m, const struct candidate *c)
+{
+    const struct conform_vcpu *v =
+        c->vcpu == XT_NOBODY ? NULL : ((const struct vstate *)g_ptr_array_index(m->vcpus, c->vcpu))->conform;
+
+    return v && ((c->if_kept && (v->fell || !v->kept)) || (c->if_in_step && !is_in_step(v)));
+}
+
+static bool hand_out_servers(struct machine *m, GError **error)
+{
+    for (guint i = 0; i < m->vcpus->len; i++) {
+        const struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        const struct conform_vcpu *c = v->conform;
+        if (!c || !v->server || v->server->reference)
+            continue;
+        struct xt_server out = {
+            .vcpu = &v->id,
+            .kept = c->kept,
+            .fell = c->fell,
+            .in_step = c->in_step,
+            .out_of_step = c->out_of_step,
+        };
+        if (!is_in_step(c))
+            out.kind = XT_SERVER_SPORADIC;
+        else if (c->fell > c->kept)
+            out.kind = XT_SERVER_PERIODIC;
+        else if (c->kept)
+            out.kind = XT_SERVER_DEFERRABLE;
+        if (!XT_EMIT(m, server, &out, error))
+            return false;
+    }
+    return true;
+}
+
 static bool hand_out(struct machine *m, GError **error)
 {
     struct candidate c;
@@ -151,7 +204,7 @@ static bool hand_out(struct machine *m, GError **error)
         if (!xt_spill_read(m->conform->candidates, i, 1, &c, error))
             return false;
         struct xt_rule_result *result = &m->conform->results[c.violation.rule];
-        if (c.violation.value <= result->limit)
+        if (c.violation.value <= result->limit || is_void(m, &c))
             continue;
         result->broken++;
         c.violation.limit = result->limit;
@@ -233,7 +286,7 @@ static struct conform_vcpu *conform_of(struct machine *m, struct vstate *v)
         return v->conform;
     struct conform_vcpu *c = v->conform = g_new0(struct conform_vcpu, 1);
     const struct xt_host_vcpu *host = host_of(m, v);
-    c->run_since = c->ready_since = c->wait_since = -1;
+    c->run_since = c->ready_since = c->wait_since = c->blocked_at = -1;
     if (host && host->hard_affinity) {
         c->usable = g_new0(struct xt_pcpu_set, 1);
         c->pinned = server_snapshot_pcpus(m, host, c->usable);
@@ -286,7 +339,7 @@ static bool check_order(struct machine *m, const struct vstate *v, int64_t since
         .value = longest,
     };
 
-    return check(m, violation, error);
+    return check_if(m, violation, v->conform->wait_after_block, false, error);
 }
 
 /* v stops being eligible under its present deadline: was it passed over meanwhile? */
@@ -316,6 +369,7 @@ static void begin_wait(struct machine *m, struct vstate *v)
     const struct server *s = v->server;
     struct conform_vcpu *c = v->conform;
 
+    c->wait_after_block = c->blocked_at >= 0;
     if (s && !s->reference && !s->extra && s->deadline != INT64_MIN && c->budget_known && c->left > 0 &&
         !m->run.core_scheduling)
         c->wait_since = m->now;
@@ -348,10 +402,34 @@ static bool check_budget(struct machine *m, struct vstate *v, GError **error)
     return check(m, violation, error);
 }
 
-bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t level, GError **error)
+/* The budget with which v was dispatched after blocking, where none was replenished meanwhile. */
+static void state_budget(struct machine *m, struct vstate *v, int64_t budget_ns)
+{
+    struct conform_vcpu *c = v->conform;
+
+    if (c->blocked_at < 0)
+        return;
+    if (c->budget_known) {
+        c->kept += ABS(c->left - budget_ns) <= KEPT_NS;
+        c->fell += c->left - budget_ns > KEPT_NS;
+    }
+    c->blocked_at = -1;
+}
+
+void conform_pick(struct machine *m, struct vstate *v, int64_t budget_ns)
+{
+    conform_of(m, v);
+    state_budget(m, v, budget_ns);
+    v->conform->left = budget_ns;
+}
+
+bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t delta_ns, int64_t level,
+                  GError **error)
 {
     struct conform_vcpu *c = conform_of(m, v);
 
+    if (budget_ns > 0 && level == 0)
+        state_budget(m, v, budget_ns + delta_ns);
     if (!check_budget(m, v, error))
         return false;
     c->left = budget_ns;
@@ -384,7 +462,7 @@ static bool check_due(struct machine *m, struct vstate *v, GError **error)
         .end_ts = m->now,
         .value = m->now - s->deadline,
     };
-    return check(m, violation, error);
+    return check_if(m, violation, false, true, error);
 }
 
 bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns, GError **error)
@@ -405,10 +483,14 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
             .end_ts = release,
             .value = release - m->now,
         };
-        if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check(m, early, error))
+        if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check_if(m, early, false, true, error))
             return false;
+        bool in_step = (deadline_now_ns - s->last_deadline_now) % s->period_ns == 0;
+        c->in_step += in_step;
+        c->out_of_step += !in_step;
     }
     c->budget_known = true;
+    c->blocked_at = -1;
     c->budget = c->left = budget_ns;
     c->ran = 0;
     c->raised = c->overrun_told = c->late_told = false;
@@ -488,6 +570,8 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         c->run_since = m->now;
     else if (new_state == XT_RUNNABLE)
         begin_wait(m, v);
+    if (new_state == XT_BLOCKED && c->budget_known)
+        c->blocked_at = m->now;
     if (!is_ready(new_state)) {
         c->ready_since = -1;
         c->window_paused = true;
@@ -504,7 +588,7 @@ bool conform_cut(struct machine *m, struct vstate *v, GError **error)
     if (!check_budget(m, v, error) || !end_wait(m, v, error))
         return false;
     c->budget_known = false;
-    c->run_since = c->ready_since = -1;
+    c->run_since = c->ready_since = c->blocked_at = -1;
     c->window_paused = true;
     return true;
 }
@@ -725,5 +809,5 @@ bool conform_end(struct machine *m, GError **error)
     for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)
         if (m->conform->tickled[slot] >= 0 && !check_tickle(m, slot, false, error))
             return false;
-    return settle_limits(m, error) && hand_out(m, error);
+    return settle_limits(m, error) && hand_out_servers(m, error) && hand_out(m, error);
 }

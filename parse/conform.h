@@ -13,8 +13,10 @@ bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *re
 /* A change record of v on p. */
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
                     enum xt_state new_state, GError **error);
-/* A burn record: budget left and priority level after it. */
-bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t level, GError **error);
+/* A burn record: budget left and priority level after it, time burnt by it. */
+bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_t delta_ns, int64_t level, GError **error);
+/* A record states the budget of v without burning it. */
+void conform_pick(struct machine *m, struct vstate *v, int64_t budget_ns);
 bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns, GError **error);
 /* After the server took the replenishment over: v may wait under its new deadline. */
 void conform_eligible(struct machine *m, struct vstate *v);

@@ -130,7 +130,7 @@ static bool burnt(struct machine *m, struct pstate *p, const int64_t *slots, GEr
     struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
     struct decision *d = &p->decision;
 
-    if (!v || !conform_burn(m, v, slots[XT_SLOT_BUDGET], slots[XT_SLOT_LEVEL], error))
+    if (!v || !conform_burn(m, v, slots[XT_SLOT_BUDGET], slots[XT_SLOT_DELTA], slots[XT_SLOT_LEVEL], error))
         return false;
     d->burnt = true;
     d->burnt_vcpu = vcpu_key(v);
@@ -139,6 +139,15 @@ static bool burnt(struct machine *m, struct pstate *p, const int64_t *slots, GEr
     v->level = slots[XT_SLOT_LEVEL];
     servers_level(m, v, v->level);
     return true;
+}
+
+static bool picked(struct machine *m, const int64_t *slots, GError **error)
+{
+    struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
+
+    if (v)
+        conform_pick(m, v, slots[XT_SLOT_BUDGET]);
+    return v != NULL;
 }
 
 bool decision_record(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
@@ -164,7 +173,7 @@ bool decision_record(struct machine *m, struct pstate *p, const struct xt_layout
         return burnt(m, p, slots, error);
     case XT_EV_PICK:
         ensure_begun(m, p, layout->scheduler);
-        return true;
+        return layout->scheduler != XT_SCHED_RTDS || layout->max_words == 0 || picked(m, slots, error);
     case XT_EV_TASKLET:
         ensure_begun(m, p, layout->scheduler);
         p->decision.tasklet = true;

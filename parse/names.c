@@ -40,3 +40,9 @@ const char *xt_blame_name(enum xt_blame blame)
     static const char *const names[] = { "overload", "inversion", "latency", "unknown" };
     return NAME_OF(names, blame);
 }
+
+const char *xt_server_kind_name(enum xt_server_kind kind)
+{
+    static const char *const names[] = { "unknown", "deferrable", "periodic", "sporadic" };
+    return NAME_OF(names, kind);
+}

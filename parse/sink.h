@@ -299,6 +299,16 @@ struct xt_rule_result {
 };
 #define XT_REACTION_FACTOR 10
 
+/* What kind of server a VCPU is, told from what becomes of its budget while it is blocked. */
+enum xt_server_kind { XT_SERVER_UNKNOWN, XT_SERVER_DEFERRABLE, XT_SERVER_PERIODIC, XT_SERVER_SPORADIC };
+const char *xt_server_kind_name(enum xt_server_kind kind);
+struct xt_server {
+    const struct xt_vcpu *vcpu;
+    enum xt_server_kind kind;
+    uint64_t kept, fell;     /* returns from blocking within a period: budget as before; less by the time blocked */
+    uint64_t in_step, out_of_step; /* replenishments whose deadline is a whole number of periods after the last one's */
+};
+
 /* Every function may be NULL. false means stop: the function has set error. self is the sink's own. */
 struct xt_sink {
     void *self;
@@ -313,6 +323,7 @@ struct xt_sink {
     bool (*period)(void *self, const struct xt_period *period, GError **error);
     bool (*loss)(void *self, const struct xt_loss *loss, GError **error);
     bool (*violation)(void *self, const struct xt_violation *violation, GError **error);
+    bool (*server)(void *self, const struct xt_server *server, GError **error); /* before the first violation */
     bool (*rule)(void *self, const struct xt_rule_result *result, GError **error);
     bool (*end)(void *self, GError **error); /* only if all went well */
 };
