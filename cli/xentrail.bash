@@ -10,8 +10,8 @@ _xentrail_options() {
     "$1" "$2" --help 2>/dev/null | grep -oE '(^|[ ,])--?[A-Za-z][A-Za-z0-9-]*=?' | tr -d ' ,' | grep -E '^(--[a-z]|-[A-Za-z]$)'
 }
 
-# Names of the runs in the database that the command line names.
-_xentrail_runs() {
+# First column of a question to the database that the command line names, without its heading.
+_xentrail_ask() {
     local i db=
     for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
         if [[ ${COMP_WORDS[i]} == --db ]]; then
@@ -19,14 +19,17 @@ _xentrail_runs() {
             [[ $db != '=' ]] || db=${COMP_WORDS[i + 2]}
         fi
     done
-    [[ ! -f $db ]] || "$1" query --db "$db" --csv 'SELECT name FROM runs' 2>/dev/null | tail -n +2
+    [[ ! -f $db ]] || "$1" query --db "$db" --csv "$2" 2>/dev/null | tail -n +2
 }
 
 # What may follow an option, one a line; nothing where bash completes file names by itself.
 _xentrail_values() {
     case $2 in
     --policy) printf '%s\n' gEDF pEDF credit credit2 null arinc653 ;;
-    --run) _xentrail_runs "$1" ;;
+    --run) _xentrail_ask "$1" 'SELECT name FROM runs' ;;
+    --metric) _xentrail_ask "$1" 'SELECT metric FROM overhead_stats UNION SELECT metric FROM latency_stats' ;;
+    --by) printf '%s\n' policy run vcpu pcpu migrated ;;
+    --size) printf '%s\n' column page slide ;;
     --name) "$1" query --list --csv 2>/dev/null | tail -n +2 | cut -d, -f1 ;;
     esac
 }

@@ -49,6 +49,7 @@ setup() {
     [ "$(complete_words "$XENTRAIL" query --db = "$BATS_TEST_TMPDIR/a.db" --run '')" = $'gedf\nnoisy-gedf' ]
     sqlite3 "$BATS_TEST_TMPDIR/a.db" "UPDATE run SET name = 'a b; \$(reboot)' WHERE name = 'gedf'"
     [ "$(complete_words "$XENTRAIL" query --db "$BATS_TEST_TMPDIR/a.db" --run a)" = 'a\ b\;\ \$\(reboot\)' ]
+    complete_words "$XENTRAIL" hist --db "$BATS_TEST_TMPDIR/a.db" --metric wake | grep -qx wake_latency
     complete_words "$XENTRAIL" query --name po | grep -qx policies
 }
 
