@@ -7,7 +7,7 @@ build_packages="meson ninja-build pkg-config gcc libc6-dev libglib2.0-dev libsql
 libjson-glib-dev libzstd-dev libbabeltrace2-dev scdoc fonts-dejavu-core"
 # xenalyze (xen-utils-common) is a second opinion that some tests ask; clang builds the fuzzers.
 test_packages="bats sqlite3 babeltrace2 xen-utils-common poppler-utils librsvg2-bin libxml2-utils python3 jq zstd clang
-libclang-rt-dev man-db shellcheck"
+libclang-rt-dev man-db shellcheck procps bc"
 
 usage() {
     cat <<'END'
