@@ -1,5 +1,5 @@
-/* Conformance rules, checked while a trace is replayed. Private to parse/; the other rooms of the machine call the hooks
- * before they apply what they read. */
+/* Conformance rules, checked while a trace is replayed if any sink asks for them. Private to parse/; the other rooms of
+ * the machine call the hooks, if m->conform is there, before they apply what they read. */
 #pragma once
 
 #include "parse/machine.h"

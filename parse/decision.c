@@ -86,7 +86,7 @@ static bool switched(struct machine *m, struct pstate *p, const int64_t *slots, 
     struct vstate *next = prev ? machine_vcpu(m, (uint32_t)slots[XT_SLOT_NEXT_DOMID],
                                               (uint32_t)slots[XT_SLOT_NEXT_VCPU], error) : NULL;
 
-    if (!next || !flush_switch(m, p, error) || !conform_decision(m, p, error))
+    if (!next || !flush_switch(m, p, error) || (m->conform && !conform_decision(m, p, error)))
         return false;
     p->switching = true;
     p->switch_decision = p->decision;
@@ -109,7 +109,7 @@ static bool continued(struct machine *m, struct pstate *p, const int64_t *slots,
 
     if (!v || !flush_switch(m, p, error))
         return false;
-    if (!conform_decision(m, p, error)) /* no schedule record before 4.8 */
+    if (m->conform && !conform_decision(m, p, error)) /* no schedule record before 4.8 */
         return false;
     struct xt_decision out = {
         .pcpu = p->info->pcpu,
@@ -130,7 +130,7 @@ static bool burnt(struct machine *m, struct pstate *p, const int64_t *slots, GEr
     struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
     struct decision *d = &p->decision;
 
-    if (!v || !conform_burn(m, v, slots[XT_SLOT_BUDGET], slots[XT_SLOT_DELTA], slots[XT_SLOT_LEVEL], error))
+    if (!v || (m->conform && !conform_burn(m, v, slots[XT_SLOT_BUDGET], slots[XT_SLOT_DELTA], slots[XT_SLOT_LEVEL], error)))
         return false;
     d->burnt = true;
     d->burnt_vcpu = vcpu_key(v);
@@ -145,7 +145,7 @@ static bool picked(struct machine *m, const int64_t *slots, GError **error)
 {
     struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
 
-    if (v)
+    if (v && m->conform)
         conform_pick(m, v, slots[XT_SLOT_BUDGET]);
     return v != NULL;
 }
@@ -157,7 +157,7 @@ bool decision_record(struct machine *m, struct pstate *p, const struct xt_layout
 
     switch (layout->kind) {
     case XT_EV_SCHEDULE:
-        if (!flush_switch(m, p, error) || !conform_decision(m, p, error))
+        if (!flush_switch(m, p, error) || (m->conform && !conform_decision(m, p, error)))
             return false;
         begin(m, p, layout->scheduler, true);
         p->decision.tickled = slots[XT_SLOT_TICKLED] != 0;

@@ -15,7 +15,7 @@ static const struct xt_layout_table *const tables[] = {
 
 struct xt_layout_index {
     unsigned n_rows;
-    const struct xt_layout **rows; /* sorted by (event, min_words) */
+    struct xt_layout *rows; /* copies, sorted by (event, min_words): a row's number is its place */
     uint16_t first[HASH_SIZE];     /* 1 + number of the first row of an event, 0 free; open addressing */
 };
 
@@ -26,7 +26,7 @@ static unsigned hash(uint32_t event)
 
 static int compare_rows(const void *a, const void *b)
 {
-    const struct xt_layout *x = *(const struct xt_layout *const *)a, *y = *(const struct xt_layout *const *)b;
+    const struct xt_layout *x = a, *y = b;
 
     if (x->event != y->event)
         return x->event < y->event ? -1 : 1;
@@ -41,15 +41,15 @@ struct xt_layout_index *xt_layout_index_new(void)
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         index->n_rows += tables[t]->n_rows;
     g_assert(index->n_rows < HASH_SIZE / 2);
-    index->rows = g_new(const struct xt_layout *, index->n_rows);
+    index->rows = g_new(struct xt_layout, index->n_rows);
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         for (unsigned r = 0; r < tables[t]->n_rows; r++)
-            index->rows[n++] = &tables[t]->rows[r];
+            index->rows[n++] = tables[t]->rows[r];
     qsort(index->rows, n, sizeof(*index->rows), compare_rows);
     for (unsigned r = 0; r < n; r++) {
-        if (r && index->rows[r]->event == index->rows[r - 1]->event)
+        if (r && index->rows[r].event == index->rows[r - 1].event)
             continue;
-        unsigned h = hash(index->rows[r]->event);
+        unsigned h = hash(index->rows[r].event);
         while (index->first[h])
             h = (h + 1) & (HASH_SIZE - 1);
         index->first[h] = (uint16_t)(r + 1);
@@ -70,13 +70,13 @@ const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint
 {
     *known = false;
     for (unsigned h = hash(event); index->first[h]; h = (h + 1) & (HASH_SIZE - 1)) {
-        unsigned r = index->first[h] - 1u;
-        if (index->rows[r]->event != event)
+        const struct xt_layout *row = &index->rows[index->first[h] - 1u], *end = index->rows + index->n_rows;
+        if (row->event != event)
             continue;
         *known = true;
-        for (; r < index->n_rows && index->rows[r]->event == event; r++)
-            if (n_words >= index->rows[r]->min_words && n_words <= index->rows[r]->max_words)
-                return index->rows[r];
+        for (; row < end && row->event == event; row++)
+            if (n_words >= row->min_words && n_words <= row->max_words)
+                return row;
         return NULL;
     }
     return NULL;
@@ -84,14 +84,12 @@ const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint
 
 const struct xt_layout *xt_layout_nth(const struct xt_layout_index *index, unsigned n)
 {
-    return n < index->n_rows ? index->rows[n] : NULL;
+    return n < index->n_rows ? &index->rows[n] : NULL;
 }
 
 unsigned xt_layout_number(const struct xt_layout_index *index, const struct xt_layout *layout)
 {
-    const struct xt_layout **row = bsearch(&layout, index->rows, index->n_rows, sizeof(*index->rows), compare_rows);
-
-    return (unsigned)(row - index->rows);
+    return (unsigned)(layout - index->rows);
 }
 
 static uint32_t bits_of(uint32_t word, unsigned lo, unsigned bits)

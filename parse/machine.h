@@ -68,6 +68,7 @@ struct pstate {
 };
 
 #define XT_NOBODY UINT32_MAX
+#define XT_FOUND 256
 
 struct machine {
     struct xt_trace *trace;
@@ -83,7 +84,7 @@ struct machine {
     struct pstate *pcpus;  /* by slot */
     GPtrArray *vcpus;      /* of struct vstate, by index */
     GHashTable *by_id;     /* packed id + 1 -> struct vstate */
-    struct vstate *last_found;
+    struct vstate *found[XT_FOUND]; /* the last ones, by the low bits of their packed ids */
     GPtrArray *known;      /* VCPUs whose state is known at present */
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */

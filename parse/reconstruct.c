@@ -13,7 +13,7 @@
 struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GError **error)
 {
     uint32_t key = (domid & 0xffff) << 16 | (vcpu & 0xffff);
-    struct vstate *v = m->last_found;
+    struct vstate **found = &m->found[(key ^ key >> 12) % XT_FOUND], *v = *found;
 
     if (v && vcpu_key(v) == key)
         return v;
@@ -33,7 +33,7 @@ struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GE
         if (!XT_EMIT(m, vcpu, &v->id, error))
             return NULL;
     }
-    m->last_found = v;
+    *found = v;
     return v;
 }
 
@@ -43,7 +43,8 @@ static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
     p->gap_ts = m->now;
     m->open_gaps++;
     servers_gap(m, p);
-    conform_gap(m, p);
+    if (m->conform)
+        conform_gap(m, p);
     return decision_gap(m, p, error) && timeline_gap(m, p, error);
 }
 
@@ -72,7 +73,7 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
 
     if (!v)
         return false;
-    if (!conform_replenish(m, v, slots[XT_SLOT_DEADLINE], slots[XT_SLOT_BUDGET], error))
+    if (m->conform && !conform_replenish(m, v, slots[XT_SLOT_DEADLINE], slots[XT_SLOT_BUDGET], error))
         return false;
     v->level = 0;
     timeline_eligible(m, v);
@@ -86,7 +87,8 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
     if (!XT_EMIT(m, replenish, &out, error) ||
         !servers_replenished(m, v, out.deadline_now_ns, out.budget_ns, error))
         return false;
-    conform_eligible(m, v);
+    if (m->conform)
+        conform_eligible(m, v);
     return true;
 }
 
@@ -119,12 +121,12 @@ static bool replay(struct machine *m, const struct xt_record *record, GError **e
     bool known;
     const struct xt_layout *layout = xt_layout_find(xt_trace_layouts(m->trace), record->event, record->n_words, &known);
 
-    if (record->has_tsc && !record->gap && !conform_tsc(m, p, record, error))
+    if (m->conform && record->has_tsc && !record->gap && !conform_tsc(m, p, record, error))
         return false;
     if (!layout || layout->kind == XT_EV_OTHER || layout->kind == XT_EV_WRAP)
         return true;
     m->now = MAX(m->now, xt_clock_ts(&m->clock, record->tsc));
-    if (!servers_advance(m, m->now, error) || !conform_advance(m, error))
+    if (!servers_advance(m, m->now, error) || (m->conform && !conform_advance(m, error)))
         return false;
     switch (layout->kind) {
     case XT_EV_RUNSTATE:
@@ -142,7 +144,7 @@ static bool replay(struct machine *m, const struct xt_record *record, GError **e
     case XT_EV_OVERHEAD:
         return overhead(m, p, layout, slots, error);
     case XT_EV_TICKLE:
-        if (record->has_tsc)
+        if (m->conform && record->has_tsc)
             conform_tickle(m, slots[XT_SLOT_PCPU]);
         return true;
     default:
@@ -173,8 +175,8 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
         return false;
     }
     m->now = m->run.duration_ns;
-    if (!servers_advance(m, m->now, error) || !servers_end(m, error) || !conform_advance(m, error) ||
-        !conform_end(m, error))
+    if (!servers_advance(m, m->now, error) || !servers_end(m, error) ||
+        (m->conform && (!conform_advance(m, error) || !conform_end(m, error))))
         return false;
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         if (!decision_end(m, &m->pcpus[i], error))
@@ -206,6 +208,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         .n_sinks = n_sinks,
         .last_gap_end = -1,
     };
+    bool conformance = false;
 
     if (!xt_run_init(&m.run, m.survey, recording, options, xt_trace_path(trace), error))
         return false;
@@ -220,7 +223,9 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         m.pcpus[i].slice_end = m.pcpus[i].gap_end = -1;
     }
     m.servers = servers_new(&m, error);
-    if (m.servers)
+    for (unsigned i = 0; i < n_sinks; i++)
+        conformance |= sinks[i]->violation || sinks[i]->rule || sinks[i]->server;
+    if (m.servers && conformance)
         m.conform = conform_new(&m);
     bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);
     for (unsigned i = 0; ok && i < n_sinks; i++)

@@ -62,8 +62,7 @@ static bool add_decision(struct xt_stats *s, int64_t ns, bool is_switch, bool no
 {
     if (no_burn)
         return add_sample(s, XT_METRIC_DECISION_NO_BURN, ns, error);
-    return add_sample(s, XT_METRIC_DECISION, ns, error) &&
-           add_sample(s, is_switch ? XT_METRIC_DECISION_SWITCH : XT_METRIC_DECISION_CONTINUE, ns, error);
+    return add_sample(s, is_switch ? XT_METRIC_DECISION_SWITCH : XT_METRIC_DECISION_CONTINUE, ns, error);
 }
 
 static void free_vcpu(gpointer data)
@@ -177,11 +176,14 @@ static bool on_period(void *self, const struct xt_period *p, GError **error)
 static bool on_end(void *self, GError **error)
 {
     struct xt_stats *s = self;
+    struct xt_distribution *both = s->metrics[XT_METRIC_DECISION];
 
     for (int m = 0; m < XT_N_METRICS; m++)
-        if (!xt_distribution_finish(s->metrics[m], error))
+        if (m != XT_METRIC_DECISION && !xt_distribution_finish(s->metrics[m], error))
             return false;
-    return true;
+    return xt_distribution_add_all(both, s->metrics[XT_METRIC_DECISION_SWITCH], error) &&
+           xt_distribution_add_all(both, s->metrics[XT_METRIC_DECISION_CONTINUE], error) &&
+           xt_distribution_finish(both, error);
 }
 
 struct xt_stats *xt_stats_new(void)

@@ -7,7 +7,7 @@
 #include "parse/format.h"
 #include "parse/frequency.h"
 
-#define BUFFER_BYTES (1u << 20)
+#define BUFFER_BYTES (256u << 10) /* stays in a core's cache */
 #define INDEX_MEMORY (8u << 20)
 #define SAMPLE_MEMORY (8u << 20)
 #define MAX_MALFORMED_NOTES 5

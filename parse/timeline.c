@@ -219,7 +219,7 @@ static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate
 
 static bool cut(struct machine *m, struct vstate *v, GError **error)
 {
-    if (!conform_cut(m, v, error))
+    if (m->conform && !conform_cut(m, v, error))
         return false;
     if (v->state == XT_RUNNING) {
         v->dispatch.end_reason = XT_REASON_NONE;
@@ -249,7 +249,7 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum
     };
     int64_t budget_ns;
 
-    if (!conform_change(m, p, v, old_state, new_state, error))
+    if (m->conform && !conform_change(m, p, v, old_state, new_state, error))
         return false;
     change.reason = reason_of(m, p, v, old_state, new_state, &change.no_burn, &budget_ns);
     if (!v->seen || v->state == XT_UNKNOWN) {
