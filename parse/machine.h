@@ -33,10 +33,10 @@ struct vstate {
 
     enum xt_latency waiting_for; /* what it became eligible by, XT_LATENCY_NONE if nothing is measured */
     int64_t eligible_since;      /* -1: depleted, not yet eligible */
+    bool wait_lost;              /* lost records touch that wait */
     int64_t level;               /* RTDS priority level as last stated, -1 unknown */
     struct server *server;       /* NULL: it is none */
     struct conform_vcpu *conform;
-
 };
 
 /* What the records of a scheduling decision told so far. */

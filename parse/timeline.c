@@ -148,8 +148,10 @@ static bool recover(struct machine *m, struct pstate *p, struct vstate *v, enum 
         if (v->last_pcpu != XT_NO_PCPU && v->last_pcpu != p->info->pcpu)
             v->dispatch.flags |= XT_D_ACROSS_LOSS;
         ran_on(m, v, p->info->pcpu);
-        v->waiting_for = XT_LATENCY_NONE;
     }
+    /* the dispatch that it waited for is among the lost records: there is no sample to drop */
+    if (old_state == XT_RUNNING || old_state == XT_BLOCKED)
+        v->waiting_for = XT_LATENCY_NONE;
     return true;
 }
 
@@ -180,6 +182,8 @@ static void start_waiting(struct machine *m, struct vstate *v, enum xt_state old
 {
     if (new_state == XT_RUNNABLE && old_state != XT_RUNNING)
         servers_ready(m, v);
+    if (new_state == XT_BLOCKED || old_state == XT_RUNNING || old_state == XT_BLOCKED)
+        v->wait_lost = false;
     if (new_state == XT_RUNNABLE && old_state == XT_BLOCKED) {
         v->waiting_for = XT_LATENCY_WAKE;
         v->eligible_since = m->now;
@@ -206,11 +210,9 @@ static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate
     decision_dispatched(m, p, v, d);
     *migrated = !m->run.core_scheduling && v->last_pcpu != XT_NO_PCPU && v->last_pcpu != p->info->pcpu;
     d->flags |= (*migrated ? XT_D_MIGRATED : 0) | (v->lost_since_run ? XT_D_ACROSS_LOSS : 0);
-    if (v->waiting_for != XT_LATENCY_NONE && v->eligible_since >= 0) {
+    if (v->waiting_for != XT_LATENCY_NONE && (v->wait_lost || v->eligible_since >= 0)) {
         d->latency_kind = v->waiting_for;
-        d->latency_ns = m->now - v->eligible_since;
-    } else if (v->waiting_for == XT_LATENCY_WAKE) {
-        d->latency_kind = XT_LATENCY_WAKE; /* lost records lie between */
+        d->latency_ns = v->wait_lost ? -1 : m->now - v->eligible_since;
     }
     v->waiting_for = XT_LATENCY_NONE;
     ran_on(m, v, p->info->pcpu);
@@ -230,9 +232,7 @@ static bool cut(struct machine *m, struct vstate *v, GError **error)
     known_remove(m, v);
     begin_piece(v, XT_UNKNOWN, XT_REASON_NONE, m->now, XT_NO_PCPU);
     v->lost_since_run = true;
-    v->eligible_since = -1;
-    if (v->waiting_for != XT_LATENCY_WAKE)
-        v->waiting_for = XT_LATENCY_NONE;
+    v->wait_lost = true;
     v->level = -1;
     return true;
 }
