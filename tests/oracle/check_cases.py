@@ -19,16 +19,14 @@ RENAMED = {"core_sched": "core_scheduling"}
 # What only the oracle tells: choices between readings, and how it got there.
 NOT_TOLD = {"run": {"end_tsc", "truncated", "vd_packing", "lost_windows"},
             "vcpu": {"yields_same_decision", "migrations_across_loss", "extratime_preemptions", "wake_latency", "server_source",
-                     "wake_dropped_lost", "pcpu_mismatches", "periods_judged"}}
+                     "wake_dropped_lost", "pcpu_mismatches"}}
 
 
-def figures(want, row, where, not_told, periods):
+def figures(want, row, where, not_told):
     bad = []
     for key, value in want.items():
-        if key in compare.PERIOD_KEYS and not periods or key in not_told:
+        if key in not_told:
             continue
-        if key == "periods" and "periods_judged" in want:
-            value = want["periods_judged"]
         if key in ("start_tsc", "duration_ns", "records") or RENAMED.get(key, key) in row:
             bad += compare.differ(where, key, row.get(RENAMED.get(key, key)), value)
         else:
@@ -36,14 +34,14 @@ def figures(want, row, where, not_told, periods):
     return bad
 
 
-def by_hand(want, told, periods):
+def by_hand(want, told):
     run, vcpus, metrics = told
-    bad = figures(want.get("run", {}), run, "run", NOT_TOLD["run"], periods)
+    bad = figures(want.get("run", {}), run, "run", NOT_TOLD["run"])
     for name, row in want.get("vcpus", {}).items():
         key = tuple(int(x) for x in name.removeprefix("d").split("v"))
         if key in vcpus:
-            bad += figures(row, vcpus[key], name, NOT_TOLD["vcpu"], periods)
-        elif row.keys() - compare.PERIOD_KEYS - {"server_source", "replenishments"} or periods:
+            bad += figures(row, vcpus[key], name, NOT_TOLD["vcpu"])
+        else:
             bad.append(f"{name}: xentrail lacks it")
     for kind, d in (want.get("decisions") or {}).items():
         bad += spread(d, "decision_" + kind, metrics)
@@ -80,18 +78,14 @@ def main(xentrail, helper):
         with compare.trace_file(mktrace.assemble(texts[name])) as trace:
             return compare.stats(xentrail, trace, "--tsc-hz", str(HZ), *options_of(*selftest.options(texts[name])))
 
-    # Periods are compared from the day that xentrail reconstructs them.
-    periods = any(v["periods"] for v in told("period-miss")[1].values())
     for name, text in texts.items():
         with open(os.path.join(HERE, "cases", name + ".expect.json"), encoding="utf-8") as f:
             want = json.load(f)
         data = mktrace.assemble(text)
         a = xo.Analysis(data, HZ, *selftest.options(text))
         with compare.trace_file(data) as trace:
-            tap.case(name, by_hand(want, told(name), periods))
-            tap.case(f"{name}, oracle", compare.against_oracle(xentrail, helper, trace, a))
-    if not periods:
-        tap.skip("server periods", "xentrail does not reconstruct them yet")
+            tap.case(name, by_hand(want, told(name)))
+            tap.case(f"{name}, oracle", compare.against_oracle(xentrail, helper, trace, a, *options_of(*selftest.options(text))))
     return tap.done()
 
 

@@ -15,8 +15,7 @@ import tempfile
 import compare
 import xtoracle as xo
 
-# What the ledger calls otherwise. Its `periods` counts those that its replenishments opened, xentrail's those judged.
-LEDGER = {"yields": "yield_switches", "periods": "periods_judged"}
+LEDGER = {"yields": "yield_switches"} # what the ledger calls otherwise
 # The ledger counts no contradictions: there are none unless clocks differ.
 VCPU_KEYS = [k for k in compare.VCPU_KEYS if k != "inconsistencies"]
 HZ_PPM = 20
@@ -52,13 +51,13 @@ KINDS = (
 )
 
 
-def ledger_differences(ledger, run, vcpus, periods):
+def ledger_differences(ledger, run, vcpus):
     bad = []
     for key in ("records", "lost_records", "duration_ns", "start_tsc", "pcpus"):
         bad += compare.differ("run, ledger", key, run[key], ledger["run"][key])
     expected = {(v["domid"], v["vcpu"]): v for v in ledger["vcpu"]}
     for key, row in sorted(vcpus.items()):
-        for name in VCPU_KEYS + list(compare.PERIOD_KEYS if periods else ()):
+        for name in VCPU_KEYS:
             bad += compare.differ(f"{compare.vcpu_name(key)}, ledger", name, row[name], expected[key][LEDGER.get(name, name)])
     for key in expected.keys() - vcpus.keys():
         if expected[key]["dispatches"] or expected[key]["wakeups"]:
@@ -94,12 +93,12 @@ def check(tools, name, options, seed, folder):
         ledger = json.load(f)
     trace = os.path.join(folder, "trace.xen")
     hz = ledger["run"]["hz"]
-    a = xo.Analysis(xo.load(trace), hz)
+    servers = {(v["domid"], v["vcpu"]): (v["period_ns"], v["budget_ns"]) for v in ledger["vcpu"]}
+    a = xo.Analysis(xo.load(trace), hz, servers if ledger["run"]["scheduler"] == "rtds" else None)
     bad = compare.against_oracle(xentrail, helper, folder, a)
     if "skewed" not in name:
         run, vcpus, _ = compare.stats(xentrail, folder, "--tsc-hz", str(hz))
-        periods = any(v["periods"] for v in vcpus.values())
-        bad += ledger_differences(ledger, run, vcpus, periods)
+        bad += ledger_differences(ledger, run, vcpus)
         bad += interval_differences(folder, compare.run(helper, trace, str(hz)))
     measured = compare.stats(xentrail, trace)[0]["trace_hz"]
     ppm = (measured / hz - 1) * 1e6

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import xtoracle as xo
 
+PERIOD_KEYS = ("periods", "periods_judged", "period_misses")
 VCPU_KEYS = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "dispatches", "wakeups", "preemptions",
-             "depletions", "yields", "migrations", "no_burn", "inconsistencies", "replenishments")
-PERIOD_KEYS = ("period_ns", "budget_ns", "periods", "period_misses")
+             "depletions", "yields", "migrations", "no_burn", "inconsistencies", "replenishments", *PERIOD_KEYS)
 QUANTILES = (("p50_ns", 1, 2), ("p90_ns", 9, 10), ("p99_ns", 99, 100), ("p999_ns", 999, 1000))
 
 
@@ -67,13 +67,13 @@ def run_differences(ours, a):
     return bad
 
 
-def vcpu_differences(ours, a):
+def vcpu_differences(ours, a, keys):
     bad = []
     expected = {v.id: xo.vcpu_row(a, v) for v in a.vcpus.values() if v.changes and v.id[0] != xo.IDLE}
     for key in sorted(ours.keys() ^ expected.keys()):
         bad.append(f"{vcpu_name(key)}: {'only xentrail has it' if key in ours else 'xentrail lacks it'}")
     for key in sorted(ours.keys() & expected.keys()):
-        for name in VCPU_KEYS:
+        for name in keys:
             # Without the records of a decision the oracle never calls it RTDS's; xentrail goes by the pCPU's other records.
             if name == "no_burn" and not any(d["count"] for d in a.decisions.values()):
                 continue
@@ -155,6 +155,8 @@ def latency_differences(metrics, a):
     for name in ("wake_latency", "preempt_latency", "replenish_latency"):
         bad += spread_differences(name, metrics.get(name), [x for w in every for x in w[name][0]],
                                   sum(w[name][1] for w in every))
+    if any(v.count["inconsistencies"] for v in shown):
+        return bad # where clocks disagree, what follows a wake-up may stand before it
     theirs = [x for v in shown for x in v.wake_latency]
     return bad + spread_differences("wake_latency", metrics.get("wake_latency"), theirs)
 
@@ -183,11 +185,12 @@ def interval_differences(helper, path, a):
     return bad
 
 
-def against_oracle(xentrail, helper, path, a, *options):
+def against_oracle(xentrail, helper, path, a, *options, keys=VCPU_KEYS):
     """Everything that both tell of the trace at path, at the frequency of the analysis."""
     r, vcpus, metrics = stats(xentrail, path, "--tsc-hz", str(a.hz), *options)
-    return (run_differences(r, a) + vcpu_differences(vcpus, a) + overhead_differences(metrics, a) +
-            latency_differences(metrics, a) + interval_differences(helper, trace_of(path) if os.path.isdir(path) else path, a))
+    trace = trace_of(path) if os.path.isdir(path) else path
+    return (run_differences(r, a) + vcpu_differences(vcpus, a, keys) + overhead_differences(metrics, a) +
+            latency_differences(metrics, a) + interval_differences(helper, trace, a))
 
 
 class Tap:
