@@ -114,8 +114,10 @@ static void print_vcpus(struct xt_tables *out, const struct xt_input *input, con
         xt_cell_int(out, v->vcpu->domid);
         xt_cell_text(out, host ? host->domain : NULL);
         xt_cell_int(out, v->vcpu->vcpu);
-        host && host->period_ns ? xt_cell_int(out, host->period_ns) : xt_cell_null(out);
-        host && host->period_ns ? xt_cell_int(out, host->budget_ns) : xt_cell_null(out);
+        int64_t period_ns = host && host->period_ns ? host->period_ns : v->period_ns;
+        int64_t budget_ns = host && host->period_ns ? host->budget_ns : v->budget_ns;
+        period_ns ? xt_cell_int(out, period_ns) : xt_cell_null(out);
+        budget_ns ? xt_cell_int(out, budget_ns) : xt_cell_null(out);
         for (int s = 0; s < XT_NO_STATE; s++)
             xt_cell_int(out, v->state_ns[s]);
         xt_cell_int(out, (int64_t)v->dispatches);

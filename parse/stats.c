@@ -2,9 +2,21 @@
 
 #include "parse/distribution.h"
 
+#define MAX_TALLIED 64 /* different values; a VCPU whose reservation changes more often has none of note */
+
+struct tally {
+    int64_t value;
+    uint64_t count;
+};
+
+struct vcpu {
+    struct xt_vcpu_stats out;
+    GArray *periods, *budgets; /* of struct tally, as they first occurred */
+};
+
 struct xt_stats {
     struct xt_sink sink;
-    GPtrArray *vcpus; /* of struct xt_vcpu_stats, by index */
+    GPtrArray *vcpus; /* of struct vcpu, by index */
     struct xt_distribution *metrics[XT_N_METRICS];
 };
 
@@ -45,9 +57,40 @@ bool xt_metric_is_latency(enum xt_metric metric)
     return metric >= XT_METRIC_WAKE_LATENCY;
 }
 
-static struct xt_vcpu_stats *stats_of(struct xt_stats *s, const struct xt_vcpu *vcpu)
+static struct vcpu *vcpu_of(struct xt_stats *s, const struct xt_vcpu *vcpu)
 {
     return g_ptr_array_index(s->vcpus, vcpu->index);
+}
+
+static struct xt_vcpu_stats *stats_of(struct xt_stats *s, const struct xt_vcpu *vcpu)
+{
+    return &vcpu_of(s, vcpu)->out;
+}
+
+static void tally(GArray *values, int64_t value)
+{
+    for (guint i = 0; i < values->len; i++) {
+        struct tally *t = &g_array_index(values, struct tally, i);
+        if (t->value == value) {
+            t->count++;
+            return;
+        }
+    }
+    if (values->len < MAX_TALLIED) {
+        struct tally first = { value, 1 };
+        g_array_append_val(values, first);
+    }
+}
+
+/* The earliest of those that occurred most often; 0 if there are none. */
+static int64_t most_common(const GArray *values)
+{
+    struct tally most = { 0, 0 };
+
+    for (guint i = 0; i < values->len; i++)
+        if (g_array_index(values, struct tally, i).count > most.count)
+            most = g_array_index(values, struct tally, i);
+    return most.value;
 }
 
 static bool add_sample(struct xt_stats *s, enum xt_metric metric, int64_t ns, GError **error)
@@ -67,18 +110,22 @@ static bool add_decision(struct xt_stats *s, int64_t ns, bool is_switch, bool no
 
 static void free_vcpu(gpointer data)
 {
-    struct xt_vcpu_stats *v = data;
+    struct vcpu *v = data;
 
-    g_free((struct xt_vcpu *)v->vcpu);
+    g_free((struct xt_vcpu *)v->out.vcpu);
+    g_array_unref(v->periods);
+    g_array_unref(v->budgets);
     g_free(v);
 }
 
 static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
 {
     struct xt_stats *s = self;
-    struct xt_vcpu_stats *v = g_new0(struct xt_vcpu_stats, 1);
+    struct vcpu *v = g_new0(struct vcpu, 1);
 
-    v->vcpu = g_memdup2(vcpu, sizeof(*vcpu)); /* outlives the run */
+    v->out.vcpu = g_memdup2(vcpu, sizeof(*vcpu)); /* outlives the run */
+    v->periods = g_array_new(FALSE, FALSE, sizeof(struct tally));
+    v->budgets = g_array_new(FALSE, FALSE, sizeof(struct tally));
     g_ptr_array_add(s->vcpus, v);
     return true;
 }
@@ -159,17 +206,22 @@ static bool on_overhead(void *self, const struct xt_overhead *o, GError **error)
 
 static bool on_replenish(void *self, const struct xt_replenish *r, GError **error)
 {
-    stats_of(self, r->vcpu)->replenishments++;
+    struct vcpu *v = vcpu_of(self, r->vcpu);
+
+    v->out.replenishments++;
+    tally(v->budgets, r->budget_ns);
     return true;
 }
 
 static bool on_period(void *self, const struct xt_period *p, GError **error)
 {
-    struct xt_vcpu_stats *v = stats_of(self, p->vcpu);
+    struct vcpu *v = vcpu_of(self, p->vcpu);
 
-    v->periods++;
-    v->periods_judged += p->judged;
-    v->period_misses += p->missed;
+    v->out.periods++;
+    v->out.periods_judged += p->judged;
+    v->out.period_misses += p->missed;
+    if (!p->reference)
+        tally(v->periods, p->period_ns);
     return true;
 }
 
@@ -181,6 +233,11 @@ static bool on_end(void *self, GError **error)
     for (int m = 0; m < XT_N_METRICS; m++)
         if (m != XT_METRIC_DECISION && !xt_distribution_finish(s->metrics[m], error))
             return false;
+    for (guint i = 0; i < s->vcpus->len; i++) {
+        struct vcpu *v = g_ptr_array_index(s->vcpus, i);
+        v->out.period_ns = most_common(v->periods);
+        v->out.budget_ns = most_common(v->budgets);
+    }
     return xt_distribution_add_all(both, s->metrics[XT_METRIC_DECISION_SWITCH], error) &&
            xt_distribution_add_all(both, s->metrics[XT_METRIC_DECISION_CONTINUE], error) &&
            xt_distribution_finish(both, error);
@@ -230,7 +287,7 @@ uint32_t xt_stats_n_vcpus(const struct xt_stats *stats)
 
 const struct xt_vcpu_stats *xt_stats_vcpu(const struct xt_stats *stats, uint32_t index)
 {
-    return g_ptr_array_index(stats->vcpus, index);
+    return &((const struct vcpu *)g_ptr_array_index(stats->vcpus, index))->out;
 }
 
 const struct xt_distribution *xt_stats_metric(const struct xt_stats *stats, enum xt_metric metric)

@@ -19,6 +19,8 @@ struct xt_vcpu_stats {
     uint64_t no_burn;              /* preemptions assumed without a burn record (RTDS) */
     uint64_t inconsistencies;      /* records whose old state contradicts the one before */
     uint64_t replenishments;
+    int64_t period_ns, budget_ns; /* learned: what most of its periods and replenishments had; 0 none. Refers to the
+                                     scheduler's own servers, not to reference reservations */
     uint64_t periods;        /* server periods: distinct deadlines */
     uint64_t periods_judged; /* those whose deadline lies in the run and that no unknown time touches */
     uint64_t period_misses;  /* judged and missed */
