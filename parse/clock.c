@@ -80,9 +80,9 @@ bool xt_run_init(struct xt_run *run, const struct xt_survey *survey, const struc
     run->start_tsc = survey->first_tsc;
     run->end_tsc = survey->last_tsc;
     xt_clock_init(&clock, run->start_tsc, (uint64_t)run->tsc_hz);
-    if ((unsigned __int128)(run->end_tsc - run->start_tsc) * 1000000000u / (uint64_t)run->tsc_hz > INT64_MAX) {
+    if ((unsigned __int128)(run->end_tsc - run->start_tsc) * 1000000000u / (uint64_t)run->tsc_hz > INT64_MAX / 4) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: its time stamps span more than 292 years at %" G_GINT64_FORMAT " Hz: damaged time stamps, or a "
+                    "%s: its time stamps span more than 73 years at %" G_GINT64_FORMAT " Hz: damaged time stamps, or a "
                     "wrong frequency",
                     name, run->tsc_hz);
         return false;

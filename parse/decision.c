@@ -37,7 +37,7 @@ static enum xt_scheduler scheduler_of(const struct pstate *p, const struct decis
 static bool lacks_burn(const struct pstate *p, const struct decision *d, const struct vstate *v)
 {
     return scheduler_of(p, d) == XT_SCHED_RTDS && v && !xt_vcpu_is_idle(&v->id) &&
-           !(d->burnt && d->burnt_vcpu == vcpu_key(v));
+           !(d->open && d->burnt && d->burnt_vcpu == vcpu_key(v));
 }
 
 static int64_t sample(const struct machine *m, const struct decision *d)

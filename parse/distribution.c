@@ -246,8 +246,9 @@ int64_t xt_distribution_quantile(const struct xt_distribution *d, double p)
     g_assert(d->finished);
     if (!d->n)
         return -1;
-    /* long double: p * n must not round up past a whole number */
-    uint64_t rank = CLAMP((uint64_t)ceill((long double)p * (long double)d->n - 1e-9L), 1, d->n);
+    /* p is the nearest double to what was meant, at most 2^-53 of it off: p * n must not round up past a whole number */
+    long double exact = (long double)p * (long double)d->n;
+    uint64_t rank = CLAMP((uint64_t)ceill(exact - exact * 0x1p-52L), 1, d->n);
     if (rank <= d->n_small) {
         for (int64_t value = 0;; value++) {
             if (rank <= d->small[value])

@@ -141,6 +141,12 @@ void xt_chain_break(struct xt_chain *chain)
     chain->have_point = chain->have_burn = false;
 }
 
+/* What --tsc-hz accepts. Damaged records can say anything. */
+static bool is_plausible(double hz)
+{
+    return hz >= 1e3 && hz <= 1e12;
+}
+
 /* Median of a few ratios, its error from their spread. */
 static struct xt_frequency from_ratios(const struct ratios *r)
 {
@@ -153,6 +159,8 @@ static struct xt_frequency from_ratios(const struct ratios *r)
     for (unsigned i = 0; i < r->n; i++)
         deviations[i] = fabs(r->ticks_per_ns[i] - middle);
     f.hz = middle * 1e9;
+    if (!is_plausible(f.hz))
+        return (struct xt_frequency){ 0, 0 };
     f.error_ppm = MAX(1.4826 * median(deviations, r->n) / middle * 1e6 / sqrt(r->n), 1.0);
     return f;
 }
@@ -180,7 +188,9 @@ struct xt_frequency xt_chain_estimate(const struct xt_chain *chain)
         squares += (slope - middle) * (slope - middle);
         kept++;
     }
-    struct xt_frequency f = { .hz = ticks / ns * 1e9 };
+    struct xt_frequency f = { .hz = ns > 0 ? ticks / ns * 1e9 : 0 };
+    if (!is_plausible(f.hz))
+        return (struct xt_frequency){ 0, 0 };
     /* at least the resolution of the first and last ns figure */
     f.error_ppm = MAX(sqrt(squares / kept / kept) / middle * 1e6, 1e6 / ns);
     return f;

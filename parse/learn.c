@@ -368,15 +368,18 @@ void xt_learned_clear(struct xt_learned *learned)
 const struct xt_reservation *xt_learned_find(const struct xt_learned *learned, uint32_t domid_vcpu, int64_t deadline)
 {
     const GArray *all = g_hash_table_lookup(learned->servers, GSIZE_TO_POINTER((gsize)domid_vcpu + 1));
-    const struct xt_reservation *found = NULL;
+    guint lo = 0, hi = all ? all->len : 0;
 
-    for (guint i = 0; all && i < all->len; i++) {
-        const struct xt_reservation *r = &g_array_index(all, struct xt_reservation, i);
-        if (found && r->from_deadline > deadline)
-            break;
-        found = r;
+    if (!hi)
+        return NULL;
+    while (hi - lo > 1) { /* an adaptive controller changes budgets in every period */
+        guint mid = lo + (hi - lo) / 2;
+        if (g_array_index(all, struct xt_reservation, mid).from_deadline > deadline)
+            hi = mid;
+        else
+            lo = mid;
     }
-    return found;
+    return &g_array_index(all, struct xt_reservation, lo);
 }
 
 int64_t xt_learned_longest(const struct xt_learned *learned, uint32_t domid_vcpu)

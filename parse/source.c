@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "parse/error.h"
+#include "parse/format.h"
 #include "parse/spill.h"
 
 void xt_trace_note(const struct xt_trace_options *options, const char *format, ...)
@@ -48,10 +49,15 @@ const char *xt_source_guess(const unsigned char *head, size_t n)
     for (unsigned i = 0; i < G_N_ELEMENTS(magics); i++)
         if (n >= magics[i].offset + magics[i].n && !memcmp(head + magics[i].offset, magics[i].magic, magics[i].n))
             return magics[i].what;
-    for (size_t i = 0; i < n; i++)
-        if (head[i] < 32 && !strchr("\t\n\r\f", head[i]))
+    size_t zeros = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (head[i] && head[i] < 32 && !strchr("\t\n\r\f", head[i]))
             return NULL;
-    return n ? "text" : NULL;
+        zeros += !head[i];
+    }
+    if (n && zeros == n)
+        return "nothing but zeros (a copy that failed, or a disk that was full)";
+    return n && !zeros ? "text" : NULL;
 }
 
 int64_t xt_source_read(const struct xt_source *source, uint64_t offset, void *out, size_t n, GError **error)
@@ -108,15 +114,31 @@ struct spooler {
     ZSTD_DStream *zstd;
     size_t zstd_hint; /* 0: at the end of a frame */
     uint64_t bytes_in, bytes_out;
+    unsigned char head[4]; /* of what was unpacked */
     char in[64 << 10], out[256 << 10];
 };
 
+static bool put(struct spooler *s, const char *data, size_t n, GError **error)
+{
+    for (size_t i = 0; i < n && s->bytes_out + i < sizeof(s->head); i++)
+        s->head[s->bytes_out + i] = (unsigned char)data[i];
+    s->bytes_out += n;
+    return write_all(s->to, data, n, error);
+}
+
+/* No trace: the survey will say what it is instead from its first bytes. */
+static bool is_hopeless(const struct spooler *s)
+{
+    uint32_t header;
+
+    memcpy(&header, s->head, sizeof(header));
+    return s->bytes_out >= 512 && GUINT32_FROM_LE(header) != XT_CPU_CHANGE_HEADER;
+}
+
 static bool spool_chunk(struct spooler *s, size_t n, GError **error)
 {
-    if (!s->zstd) {
-        s->bytes_out += n;
-        return write_all(s->to, s->in, n, error);
-    }
+    if (!s->zstd)
+        return put(s, s->in, n, error);
     ZSTD_inBuffer in = { s->in, n, 0 };
     while (in.pos < in.size) {
         ZSTD_outBuffer out = { s->out, sizeof(s->out), 0 };
@@ -128,8 +150,7 @@ static bool spool_chunk(struct spooler *s, size_t n, GError **error)
                         s->bytes_in + at, ZSTD_getErrorName(s->zstd_hint));
             return false;
         }
-        s->bytes_out += out.pos;
-        if (!write_all(s->to, s->out, out.pos, error))
+        if (!put(s, s->out, out.pos, error))
             return false;
     }
     /* what is still buffered inside the decoder */
@@ -141,10 +162,15 @@ static bool spool_chunk(struct spooler *s, size_t n, GError **error)
         s->zstd_hint = ZSTD_decompressStream(s->zstd, &out, &none);
         if (ZSTD_isError(s->zstd_hint) || out.pos == 0)
             return true;
-        s->bytes_out += out.pos;
-        if (!write_all(s->to, s->out, out.pos, error))
+        if (!put(s, s->out, out.pos, error))
             return false;
     }
+}
+
+static bool cannot_read(const struct spooler *s, GError **error)
+{
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot read: %s", s->name, g_strerror(errno));
+    return false;
 }
 
 static bool spool(struct spooler *s, const struct xt_trace_options *options, GError **error)
@@ -153,8 +179,12 @@ static bool spool(struct spooler *s, const struct xt_trace_options *options, GEr
     size_t have = 0;
     ssize_t got;
 
-    while (have < sizeof(zstd_magic) && (got = read_some(s->from, s->in + have, sizeof(s->in) - have)) > 0)
-        have += (size_t)got;
+    do {
+        got = read_some(s->from, s->in + have, sizeof(s->in) - have);
+        have += (size_t)MAX(got, 0);
+    } while (got > 0 && have < sizeof(zstd_magic));
+    if (got < 0)
+        return cannot_read(s, error);
     if (have >= sizeof(zstd_magic) && !memcmp(s->in, zstd_magic, sizeof(zstd_magic))) {
         s->zstd = ZSTD_createDStream();
         ZSTD_initDStream(s->zstd);
@@ -163,11 +193,11 @@ static bool spool(struct spooler *s, const struct xt_trace_options *options, GEr
         if (!spool_chunk(s, have, error))
             return false;
         s->bytes_in += have;
+        if (is_hopeless(s))
+            return true;
         got = read_some(s->from, s->in, sizeof(s->in));
-        if (got < 0) {
-            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot read: %s", s->name, g_strerror(errno));
-            return false;
-        }
+        if (got < 0)
+            return cannot_read(s, error);
         have = (size_t)got;
     }
     if (s->zstd && s->zstd_hint != 0)

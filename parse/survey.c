@@ -265,10 +265,12 @@ static bool damaged(struct reader *r, uint64_t offset, const char *what, GError 
     return true;
 }
 
-static void truncated(struct reader *r, uint64_t offset)
+/* The file ends at offset or behind it with less than a record; its window would end at end. */
+static void truncated(struct reader *r, uint64_t offset, uint64_t end)
 {
     r->survey->data_end = offset;
     r->survey->truncated_bytes = r->source->bytes - offset;
+    r->survey->cut_window_end = end;
 }
 
 /* Reads the records of one window that ends at end. */
@@ -282,7 +284,7 @@ static bool read_window(struct reader *r, uint64_t end, GError **error)
         if (have < 0)
             return false;
         if (have < 4) {
-            truncated(r, at);
+            truncated(r, at, end);
             return true;
         }
         uint32_t header = word_at(r, 0), bytes = xt_record_bytes(header);
@@ -296,7 +298,7 @@ static bool read_window(struct reader *r, uint64_t end, GError **error)
             return ok;
         }
         if (have < bytes) {
-            truncated(r, at);
+            truncated(r, at, end);
             return true;
         }
         struct xt_record record = {
@@ -315,6 +317,7 @@ static bool read_window(struct reader *r, uint64_t end, GError **error)
             return false;
         r->pos += bytes;
     }
+    r->survey->whole_windows++;
     return true;
 }
 
@@ -354,7 +357,7 @@ static bool read_windows(struct reader *r, GError **error)
         if (have < 0)
             return false;
         if (have < XT_CPU_CHANGE_BYTES) {
-            truncated(r, at);
+            truncated(r, at, at + XT_CPU_CHANGE_BYTES);
             return true;
         }
         uint32_t header = word_at(r, 0), pcpu = word_at(r, 1), size = word_at(r, 2);
@@ -464,14 +467,19 @@ struct xt_survey *xt_survey_new(const struct xt_source *source, const struct xt_
     bool ok = read_windows(&r, error);
     if (ok)
         finish(&r);
-    if (ok && s->records == 0) {
+    if (ok && s->whole_windows == 0 && s->runstate_changes == 0) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: cut at offset %" G_GUINT64_FORMAT " within its first window, before anything could be reconstructed "
+                    "(record or copy it again)", source->name, s->data_end);
+        ok = false;
+    } else if (ok && s->records == 0) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: holds no whole record: it ends at offset %" G_GUINT64_FORMAT, source->name, source->bytes);
         ok = false;
+    } else if (ok && s->cut_window_end) {
+        xt_trace_note(options, "%s: cut at offset %" G_GUINT64_FORMAT ": the last window should go on to offset %"
+                      G_GUINT64_FORMAT "; its whole records are used", source->name, s->data_end, s->cut_window_end);
     }
-    if (ok && s->truncated_bytes)
-        xt_trace_note(options, "%s: cut at offset %" G_GUINT64_FORMAT ": the last %" G_GUINT64_FORMAT
-                      " bytes form no whole record", source->name, s->data_end, s->truncated_bytes);
     g_ptr_array_unref(r.pcpus);
     g_hash_table_unref(r.by_number);
     g_free(r.buffer);

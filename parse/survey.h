@@ -45,6 +45,8 @@ struct xt_survey {
     uint64_t bytes;           /* of the file */
     uint64_t data_end;        /* where use of it ends: bytes, or earlier if damaged or cut */
     uint64_t truncated_bytes; /* at the end that form no whole record */
+    uint64_t cut_window_end;  /* where the last window should end if the file is cut inside it, else 0 */
+    uint64_t whole_windows;
     uint64_t records, lost_records, lost_windows, unknown_records, malformed_records, steps_back;
     uint64_t runstate_changes;
     bool has_tsc;

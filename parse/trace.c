@@ -139,13 +139,16 @@ static uint32_t head_word(const struct cursor *c, unsigned n)
 
 static bool at_loss(const struct cursor *c)
 {
-    return XT_EVENT(head_word(c, 0)) == XT_ID_LOST_RECORDS && c->bytes == 28;
+    uint32_t header = head_word(c, 0);
+
+    return XT_EVENT(header) == XT_ID_LOST_RECORDS && XT_N_WORDS(header) == 4;
 }
 
 /* The TSC of the first lost record. 32-bit hypervisors wrote only its lower half. */
 static uint64_t gap_start(const struct cursor *c, uint64_t previous)
 {
-    uint64_t first = head_word(c, 5) | (uint64_t)head_word(c, 6) << 32;
+    unsigned word = (XT_HAS_TSC(head_word(c, 0)) ? 3 : 1) + 2;
+    uint64_t first = head_word(c, word) | (uint64_t)head_word(c, word + 1) << 32;
 
     if (first >> 32 == 0 && c->tsc >> 32) {
         first |= c->tsc & ~0xffffffffull;
