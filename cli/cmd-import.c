@@ -1,4 +1,5 @@
 /* xentrail import: recordings and traces become runs in a database. */
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -154,9 +155,19 @@ static int import_all(struct xt_db *db, char **paths, const struct import_option
     return status;
 }
 
+/* SQLite makes the file when it is opened: without an import nothing of it stays. */
+static void remove_if_empty(const char *path)
+{
+    GStatBuf st;
+
+    if (g_stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+        g_unlink(path);
+}
+
 static int run_import(char **paths, const struct import_options *o)
 {
     GError *error = NULL;
+    bool existed = g_file_test(o->db, G_FILE_TEST_EXISTS);
     struct xt_tables *out = NULL;
     struct xt_db *db = xt_db_open(o->db, XT_DB_CREATE, &error);
     int status;
@@ -169,6 +180,8 @@ static int run_import(char **paths, const struct import_options *o)
     }
     status = import_all(db, paths, o, out);
     xt_db_close(db);
+    if (!existed)
+        remove_if_empty(o->db);
     if (out) {
         xt_table_end(out);
         if (!xt_tables_finish(out, &error))
