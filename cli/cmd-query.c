@@ -1,9 +1,8 @@
 /* xentrail query: questions to a database, by name or in SQL. */
-#include <sqlite3.h>
 #include <stdio.h>
 
+#include "cli/answer.h"
 #include "cli/cli.h"
-#include "db/query.h"
 #include "parse/error.h"
 
 struct query_options {
@@ -27,54 +26,13 @@ static int list_questions(const struct query_options *o)
     return xt_tables_finish(out, &error) ? XT_EXIT_OK : xt_fail("query", error);
 }
 
-static void print_cell(struct xt_tables *out, sqlite3_stmt *stmt, int column)
+static bool print_alone(struct xt_query *query, enum xt_format format, GError **error)
 {
-    char *hex;
-
-    switch (sqlite3_column_type(stmt, column)) {
-    case SQLITE_INTEGER:
-        xt_cell_int(out, sqlite3_column_int64(stmt, column));
-        break;
-    case SQLITE_FLOAT:
-        xt_cell_real(out, sqlite3_column_double(stmt, column));
-        break;
-    case SQLITE_TEXT:
-        xt_cell_text(out, (const char *)sqlite3_column_text(stmt, column));
-        break;
-    case SQLITE_BLOB:
-        hex = g_strdup_printf("blob of %d bytes", sqlite3_column_bytes(stmt, column));
-        xt_cell_text(out, hex);
-        g_free(hex);
-        break;
-    default:
-        xt_cell_null(out);
-    }
-}
-
-static bool print_answer(struct xt_query *query, enum xt_format format, GError **error)
-{
-    sqlite3_stmt *stmt = xt_query_stmt(query);
     struct xt_tables *out = xt_tables_new(stdout, format);
-    int n = sqlite3_column_count(stmt);
-    struct xt_column *columns = g_new0(struct xt_column, (gsize)n);
-    GError *failed = NULL;
+    bool ok = xt_print_answer(out, NULL, NULL, query, error);
 
-    for (int i = 0; i < n; i++)
-        columns[i].name = sqlite3_column_name(stmt, i);
-    xt_table_begin(out, NULL, NULL, columns, (unsigned)n);
-    while (xt_query_next(query, &failed)) {
-        for (int i = 0; i < n; i++)
-            print_cell(out, stmt, i);
-    }
-    xt_table_end(out);
-    g_free(columns);
-    if (!xt_tables_finish(out, failed ? NULL : &failed) && failed) {
-        g_propagate_error(error, failed);
-        return false;
-    }
-    if (failed)
-        g_propagate_error(error, failed);
-    return !failed;
+    /* what was printed before an error stays well-formed */
+    return xt_tables_finish(out, ok ? error : NULL) && ok;
 }
 
 static const char *choose_sql(const struct query_options *o, const char *sql, GError **error)
@@ -96,16 +54,10 @@ static bool ask(struct xt_db *db, const struct query_options *o, const char *sql
     int64_t run = 0;
     bool ok;
 
-    if (o->run) {
-        struct xt_db_run *found = xt_db_run_find(db, o->run, error);
-
-        if (!found)
-            return false;
-        run = found->id;
-        xt_db_run_free(found);
-    }
+    if (o->run && !xt_find_run(db, o->run, &run, error))
+        return false;
     query = xt_query_new(db, sql, run, error);
-    ok = query && print_answer(query, xt_format_of(&o->format), error);
+    ok = query && print_alone(query, xt_format_of(&o->format), error);
     xt_query_free(query);
     return ok;
 }

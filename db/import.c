@@ -13,6 +13,9 @@
 
 #define BIG_TRACE_BYTES (32 << 20)
 
+/* Of each rule; more are counted, not listed. */
+#define MOST_VIOLATIONS 10000
+
 struct import {
     struct xt_db *db;
     struct xt_recording *recording;
@@ -22,6 +25,7 @@ struct import {
     GError *hash_error;
     struct xt_store *store;
     struct xt_stats *stats;
+    struct xt_findings *findings;
     struct xt_run run;     /* as begin() got it; pcpus is not ours */
     struct xt_sink watch;  /* sees the run go by: progress, and what jobs need */
     GPtrArray *notes;      /* of char * */
@@ -236,7 +240,9 @@ static bool import_jobs(struct import *im, GError **error)
 static bool reconstruct(struct import *im, struct xt_trace *trace, GError **error)
 {
     struct xt_reconstruct_options how = { .tsc_hz = im->options->tsc_hz, .tolerance_ns = im->options->tolerance_ns };
-    const struct xt_sink *const sinks[] = { xt_stats_sink(im->stats), xt_store_sink(im->store), &im->watch };
+    const struct xt_sink *const sinks[] = {
+        xt_stats_sink(im->stats), xt_store_sink(im->store), xt_findings_sink(im->findings), &im->watch,
+    };
 
     return xt_reconstruct(trace, im->recording, &how, sinks, G_N_ELEMENTS(sinks), im->options->cancel, error);
 }
@@ -262,7 +268,7 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
     ok = ok && reconstruct(im, trace, error) && import_jobs(im, error);
     for (guint i = 0; ok && i < im->notes->len; i++)
         xt_store_note(im->store, im->notes->pdata[i]);
-    ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, error);
+    ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, im->findings, error);
     g_free(name);
     return ok;
 }
@@ -319,12 +325,14 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
     trace = failed ? NULL : xt_trace_open(recording->trace_path, &open, &failed);
     if (trace) {
         im.stats = xt_stats_new();
+        im.findings = xt_findings_new(MOST_VIOLATIONS);
         im.watch = (struct xt_sink){ .self = &im, .begin = watch_begin, .dispatch = watch_dispatch };
         ok = run_import(&im, trace, &failed);
         if (ok)
             ok = summarise(&im, xt_store_run(im.store), summary, &failed);
         xt_store_free(im.store);
         xt_stats_free(im.stats);
+        xt_findings_free(im.findings);
         xt_trace_free(trace);
     }
     wait_for_hash(&im, NULL);

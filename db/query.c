@@ -117,6 +117,14 @@ struct xt_query *xt_query_new(struct xt_db *db, const char *sql, int64_t run, GE
     return query;
 }
 
+void xt_query_bind_int(struct xt_query *query, const char *parameter, int64_t value)
+{
+    int at = sqlite3_bind_parameter_index(query->stmt, parameter);
+
+    if (at > 0)
+        sqlite3_bind_int64(query->stmt, at, value);
+}
+
 void xt_query_free(struct xt_query *query)
 {
     if (!query)

@@ -14,6 +14,9 @@ struct xt_query;
 struct xt_query *xt_query_new(struct xt_db *db, const char *sql, int64_t run, GError **error);
 void xt_query_free(struct xt_query *query);
 
+/* Binds another parameter of sql, if it has it. */
+void xt_query_bind_int(struct xt_query *query, const char *parameter, int64_t value);
+
 /* Next row; false at the end or with error. Read its columns with sqlite3_column_* of xt_query_stmt. */
 bool xt_query_next(struct xt_query *query, GError **error);
 struct sqlite3_stmt *xt_query_stmt(struct xt_query *query);

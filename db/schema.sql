@@ -305,6 +305,47 @@ CREATE TABLE policy_metric (
     PRIMARY KEY (policy, metric)
 ) WITHOUT ROWID;
 
+CREATE TABLE rule (
+    -- How each conformance rule fared that something was checked by; see xentrail-check(1).
+    run INTEGER NOT NULL REFERENCES run(id),
+    rule TEXT NOT NULL,           -- "priority-order", …
+    checked INTEGER NOT NULL,     -- how often it was applied
+    broken INTEGER NOT NULL,
+    worst INTEGER,                -- largest value found, broken or not, in unit
+    limit_value INTEGER NOT NULL, -- what is tolerated, in unit
+    unit TEXT NOT NULL,           -- ns, cycles, percent; empty: yes or no
+    reactions INTEGER NOT NULL,   -- not 0: the limit is 10 times reaction_p95_ns, from so many reactions of pCPUs
+    reaction_p95_ns INTEGER,
+    meaning TEXT NOT NULL,
+    PRIMARY KEY (run, rule)
+) WITHOUT ROWID;
+
+CREATE TABLE server (
+    -- What kind of server each VCPU is, told from what becomes of its budget while it is blocked.
+    run INTEGER NOT NULL REFERENCES run(id),
+    domid INTEGER NOT NULL,
+    vcpu INTEGER NOT NULL,
+    kind TEXT NOT NULL,           -- deferrable, periodic, sporadic, unknown
+    kept INTEGER NOT NULL,        -- returns from blocking within a period with the budget as before
+    fell INTEGER NOT NULL,        -- with less
+    in_step INTEGER NOT NULL,     -- replenishments a whole number of periods after the last one's deadline
+    out_of_step INTEGER NOT NULL,
+    PRIMARY KEY (run, domid, vcpu)
+) WITHOUT ROWID;
+
+CREATE TABLE violation (
+    -- Instants that break a rule: the first 10000 of each.
+    run INTEGER NOT NULL REFERENCES run(id),
+    rule TEXT NOT NULL,
+    ts INTEGER NOT NULL,          -- ns
+    end_ts INTEGER NOT NULL,      -- ns
+    domid INTEGER, vcpu INTEGER,  -- whom it happened to
+    by_domid INTEGER, by_vcpu INTEGER, -- who ran instead
+    pcpu INTEGER,                 -- where
+    value INTEGER NOT NULL,       -- what was found, in the rule's unit
+    limit_value INTEGER NOT NULL
+);
+
 CREATE TABLE job (
     -- One activation of a task inside a guest, as the guest itself logged it. Times may lie outside the run.
     id INTEGER PRIMARY KEY,

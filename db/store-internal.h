@@ -57,6 +57,9 @@ struct xt_store {
 /* summary.c: everything but the rows, before the commit. */
 bool xt_store_summary(struct xt_store *store, const char *hash, const struct xt_stats *stats, GError **error);
 
+/* conformance.c: what the rules found. */
+bool xt_store_conformance(struct xt_store *store, const struct xt_findings *findings, GError **error);
+
 /* policies.c: the pooled distributions of a policy ("unknown" for runs without). */
 bool xt_db_pool_policy(sqlite3 *db, const char *policy, GError **error);
 

@@ -493,11 +493,13 @@ void xt_store_note(struct xt_store *s, const char *note)
     g_string_append(s->notes, note);
 }
 
-bool xt_store_commit(struct xt_store *s, const char *hash, const struct xt_stats *stats, GError **error)
+bool xt_store_commit(struct xt_store *s, const char *hash, const struct xt_stats *stats,
+                     const struct xt_findings *findings, GError **error)
 {
     g_clear_pointer(&s->add_job, sqlite3_finalize);
     g_clear_pointer(&s->writer, xt_writer_free);
-    return xt_store_summary(s, hash, stats, error) && xt_db_commit(s->db, error);
+    return xt_store_summary(s, hash, stats, error) && xt_store_conformance(s, findings, error) &&
+           xt_db_commit(s->db, error);
 }
 
 void xt_store_free(struct xt_store *s)
