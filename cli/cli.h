@@ -19,6 +19,7 @@ enum xt_exit {
 
 /* Each subcommand: argv[0] is its name. Returns an enum xt_exit. Messages go to stderr, data to stdout. */
 int xt_cmd_check(int argc, char **argv);
+int xt_cmd_misses(int argc, char **argv);
 int xt_cmd_dump(int argc, char **argv);
 int xt_cmd_info(int argc, char **argv);
 int xt_cmd_lab(int argc, char **argv);

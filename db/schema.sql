@@ -559,8 +559,9 @@ CREATE VIEW periods AS
     WHERE c.kind = 'period';
 
 CREATE VIEW misses AS
-    -- Missed server periods, each with a line that says what happened. Columns: view periods.
-    SELECT v.run, v.domid, v.vcpu, p.deadline - s.period_ns AS release, p.deadline, s.budget_ns, p.supplied_ns, p.short_ns,
+    -- Missed server periods, each with a line that says what happened. miss: its number in the run, by deadline, as
+    -- figures show it. Other columns: view periods.
+    SELECT v.run, row_number() OVER (PARTITION BY v.run ORDER BY p.deadline, v.id) AS miss, v.domid, v.vcpu, p.deadline - s.period_ns AS release, p.deadline, s.budget_ns, p.supplied_ns, p.short_ns,
         p.deadline - p.ready_ns AS ready_ts, p.overload_ns, p.inversion_ns, p.latency_ns, p.unknown_ns, s.period_ns,
         s.reference, v.domain, p.id AS period,
         printf('d%dv%d%s got %.3f of %.3f ms by its deadline at %.6f s, %.3f ms short; while it waited: %.3f ms overload, '
