@@ -1,10 +1,12 @@
 #include "cli/cli.h"
+#include "collect/live.h"
 #include "collect/record.h"
 #include "parse/error.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const char about[] =
@@ -16,11 +18,13 @@ struct arguments {
     double duration_s;
     int buffer_pages, poll_ms, compression;
     char **reservations, **guests;
-    gboolean dry_run, quiet;
+    gboolean dry_run, quiet, live;
 };
 
 struct view {
     bool terminal, quiet, line_open;
+    struct xt_live *live; /* NULL: no table */
+    double table_at_s;    /* when the last table was made */
 };
 
 static void end_line(struct view *view)
@@ -38,17 +42,63 @@ static void say(void *user, const char *message)
         fprintf(stderr, "xentrail record: %s\n", message);
 }
 
+static void print_line(const struct xt_record_progress *p)
+{
+    const struct xt_tally *t = p->tally;
+    fprintf(stderr, "%7.1f s  %" G_GUINT64_FORMAT " records (%.0f/s)  %.2f MB (%.2f MB on disk)  %" G_GUINT64_FORMAT " lost  ", p->elapsed_s,
+            t->records, p->elapsed_s > 0 ? (double)t->records / p->elapsed_s : 0.0, (double)t->bytes / 1e6,
+            (double)p->stored_bytes / 1e6, t->lost_records);
+}
+
+/* As many of the table's lines as the terminal has room for. */
+static void print_table(const char *table)
+{
+    struct winsize size = { .ws_row = 24 };
+    char **rows = g_strsplit(table, "\n", -1);
+
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+    for (int i = 0; rows[i] && *rows[i] && (i + 3 < size.ws_row || !isatty(STDERR_FILENO)); i++)
+        fprintf(stderr, "%s\n", rows[i]);
+    g_strfreev(rows);
+}
+
+static void show_live(struct view *view, const struct xt_record_progress *p)
+{
+    const double every_s = 2;
+    char *table;
+
+    if (p->elapsed_s - view->table_at_s < every_s || !(table = xt_live_table(view->live)))
+        return;
+    view->table_at_s = p->elapsed_s;
+    if (view->terminal)
+        fputs("\033[H\033[J", stderr); /* home, clear */
+    print_line(p);
+    fputs("\n\n", stderr);
+    print_table(table);
+    fflush(stderr);
+    g_free(table);
+}
+
 static void progress(void *user, const struct xt_record_progress *p)
 {
     struct view *view = user;
-    const struct xt_tally *t = p->tally;
+    if (view->live) {
+        show_live(view, p);
+        return;
+    }
     if (view->quiet || !view->terminal)
         return;
-    fprintf(stderr, "\r%7.1f s  %" G_GUINT64_FORMAT " records (%.0f/s)  %.2f MB (%.2f MB on disk)  %" G_GUINT64_FORMAT " lost  ", p->elapsed_s,
-            t->records, p->elapsed_s > 0 ? (double)t->records / p->elapsed_s : 0.0, (double)t->bytes / 1e6,
-            (double)p->stored_bytes / 1e6, t->lost_records);
+    fputc('\r', stderr);
+    print_line(p);
     fflush(stderr);
     view->line_open = true;
+}
+
+static void observe(void *user, const void *data, size_t bytes, const struct xt_tally *tally)
+{
+    struct view *view = user;
+    if (view->live)
+        xt_live_add(view->live, data, bytes, tally);
 }
 
 static bool parse_bytes(const char *text, uint64_t *bytes)
@@ -153,9 +203,13 @@ static int run(const struct arguments *a, char **command, GError **error)
     }
     options.say = say;
     options.progress = progress;
+    options.observe = observe;
     options.user = &view;
+    if (a->live)
+        view.live = xt_live_new(a->folder);
     xt_record(&options, &result, &failure);
     end_line(&view);
+    xt_live_free(view.live);
     return report(&options, &result, failure);
 }
 
@@ -176,6 +230,7 @@ int xt_cmd_record(int argc, char **argv)
         { "buffer-pages", 0, 0, G_OPTION_ARG_INT, &a.buffer_pages, "Xen's trace buffer per pCPU, 4 KiB pages", "N" },
         { "poll", 0, 0, G_OPTION_ARG_INT, &a.poll_ms, "Empty the buffers this often (default: by the measured rate)", "MS" },
         { "compress", 0, 0, G_OPTION_ARG_INT, &a.compression, "zstd level, 0 for none (default 3)", "LEVEL" },
+        { "live", 'l', 0, G_OPTION_ARG_NONE, &a.live, "Show meanwhile what every VCPU does, like top", NULL },
         { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &a.dry_run, "Check the host and print what would be done", NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "Only say what went wrong", NULL },
         { NULL },

@@ -248,3 +248,13 @@ END
     run xt info nowhere
     [ "$status" -eq 3 ]
 }
+
+@test "--live shows every VCPU, with names" {
+    export FAKE_MODE=endless FAKE_PIECE=60000
+    run xt record -o rec --poll 50 -T 4 --live
+    [ "$status" -eq 0 ]
+    for name in "d0v0 Domain-0" "d1v0 vm1" "d2v1 vm2" "d3v0 vm3"; do
+        [[ "$output" == *"$name"* ]] || { echo "no $name in $output"; false; }
+    done
+    [[ "$output" != *d32767* ]]
+}
