@@ -545,7 +545,8 @@ CREATE VIEW replenishments AS
 CREATE VIEW periods AS
     -- Server periods. missed: NULL if not judged. blame: of a miss, the cause with the most waiting time. short_ns: what
     -- it should have got and did not; ready_ts: since when it was ready without a break. reference: 1 if the
-    -- reservation was given from outside. period: key of view blames. Times carry run.now_residual_ns as error bar.
+    -- reservation was given from outside. unused_ns: budget thrown away at
+    -- the deadline. period: key of view blames. Times carry run.now_residual_ns as error bar.
     SELECT c.run, v.domid, v.vcpu, p.deadline - s.period_ns AS release, p.deadline, s.budget_ns, p.supplied_ns,
         p.extratime_ns, p.missed,
         CASE WHEN NOT p.missed OR p.missed IS NULL THEN NULL
@@ -553,10 +554,21 @@ CREATE VIEW periods AS
             WHEN p.overload_ns >= max(p.latency_ns, p.unknown_ns) THEN 'overload'
             WHEN p.latency_ns >= p.unknown_ns THEN 'latency' ELSE 'unknown' END AS blame,
         s.period_ns, p.short_ns, p.deadline - p.ready_ns AS ready_ts, p.overload_ns, p.inversion_ns, p.latency_ns,
-        p.unknown_ns, s.reference, v.domain, p.id AS period, c.from_ts AS chunk_from, c.to_ts AS chunk_to
+        p.unknown_ns, s.reference, max(s.budget_ns - p.supplied_ns, 0) AS unused_ns, v.domain, p.id AS period,
+        c.from_ts AS chunk_from, c.to_ts AS chunk_to
     FROM chunk c CROSS JOIN period p ON p.id BETWEEN c.first_id AND c.last_id
         CROSS JOIN reservation s ON s.id = p.reservation CROSS JOIN vcpu v ON v.id = s.vcpu
     WHERE c.kind = 'period';
+
+CREATE VIEW budgets AS
+    -- The budget of each server over time, as Xen stated it: full where it was replenished, left_ns where a burn record
+    -- came as it left a pCPU. In between it falls by 1 ns per ns while the VCPU runs and, of a deferrable server, else
+    -- stays (xentrail-check(1) tells which servers are).
+    SELECT run, domid, vcpu, ts, budget_ns AS left_ns, 'replenished' AS event, pcpu, domain, chunk_from, chunk_to
+    FROM replenishments
+    UNION ALL
+    SELECT run, domid, vcpu, ts + ran_ns, budget_left_ns, 'left pCPU', pcpu, domain, chunk_from, chunk_to
+    FROM dispatches WHERE budget_left_ns IS NOT NULL;
 
 CREATE VIEW misses AS
     -- Missed server periods, each with a line that says what happened. miss: its number in the run, by deadline, as
