@@ -227,11 +227,11 @@ struct xt_db *xt_db_open(const char *path, enum xt_db_mode mode, GError **error)
  * to commit; who waits for that lock finds the file gone and makes a new one (xt_db_begin). */
 static void remove_if_unused(struct xt_db *db)
 {
-    int64_t pages = 1;
+    struct stat st;
 
     if (sqlite3_exec(db->handle, "BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
         return;
-    if (xt_db_get_int(db->handle, "PRAGMA page_count", 1, &pages, NULL) && pages == 0)
+    if (stat(db->path, &st) == 0 && st.st_size == 0)
         unlink(db->path);
 }
 
@@ -331,19 +331,17 @@ static bool make_schema(sqlite3 *handle, GError **error)
 
 bool xt_db_begin(struct xt_db *db, GError **error)
 {
-    int moved = 0, inside;
+    int rc = sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), moved = 0, inside;
 
-    if (sqlite3_exec(db->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
-        xt_db_set_error(db->handle, "beginning an import", error);
-        return false;
-    }
     sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (moved) { /* whoever had made this file took it away again while we waited for the lock */
+    if (moved) { /* whoever had made this file took it away again, before or while we waited for the lock */
         sqlite3_close(db->handle);
         db->handle = NULL;
-        if (!open_file(db, error))
-            return false;
-        return xt_db_begin(db, error);
+        return open_file(db, error) && xt_db_begin(db, error);
+    }
+    if (rc != SQLITE_OK) {
+        xt_db_set_error(db->handle, "beginning an import", error);
+        return false;
     }
     inside = look_inside(db, error);
     return inside == 0 || (inside == 1 && make_schema(db->handle, error));

@@ -341,7 +341,7 @@ bool xt_db_each_replenish(struct xt_db *db, int64_t run, int64_t from, int64_t t
     /* those that rows of their own tell, then those that opened a stored period */
     static const char sql[] =
         "SELECT x.vcpu, x.pcpu, x.ts AS ts, x.budget_ns,"
-        " CASE WHEN (SELECT now_offset_ns FROM run WHERE id = ?1) IS NOT NULL THEN x.ts + x.deadline_in_ns END"
+        " x.deadline_now_ns - (SELECT now_offset_ns FROM run WHERE id = ?1)"
         CHUNKS_OF("replenishment") " AND (?4 = 0 OR x.vcpu = ?4) AND x.ts >= ?2 AND x.ts < ?3"
         " UNION ALL SELECT s.vcpu, x.replenished_pcpu, x.deadline - s.period_ns + x.replenished_ns AS ts, s.budget_ns,"
         " x.deadline FROM chunk c CROSS JOIN period x ON x.id BETWEEN c.first_id AND c.last_id"

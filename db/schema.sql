@@ -102,7 +102,7 @@ CREATE TABLE vcpu (
     preemptions INTEGER NOT NULL,  -- running -> runnable, neither depletion nor yield
     depletions INTEGER NOT NULL,   -- running -> runnable with 0 budget left
     yields INTEGER NOT NULL,
-    migrations INTEGER NOT NULL,   -- dispatches on another pCPU than the one before
+    migrations INTEGER,            -- dispatches on another pCPU than the one before; NULL with core scheduling
     replenishments INTEGER NOT NULL,
     periods INTEGER NOT NULL,        -- server periods: distinct deadlines
     periods_judged INTEGER NOT NULL, -- those whose deadline lies in the run and that no unknown time touches
@@ -216,7 +216,7 @@ CREATE TABLE replenishment (
     vcpu INTEGER NOT NULL,
     pcpu INTEGER NOT NULL,       -- that wrote the record
     ts INTEGER NOT NULL,
-    deadline_in_ns INTEGER NOT NULL, -- deadline as in the record (system time) - run.now_offset_ns (0 if NULL) - ts
+    deadline_now_ns INTEGER NOT NULL, -- deadline as in the record: absolute Xen system time
     budget_ns INTEGER NOT NULL
 );
 
@@ -528,8 +528,8 @@ CREATE VIEW overheads AS
 CREATE VIEW replenishments AS
     -- A server got its budget anew. deadline: in ts, NULL if the run's system time could not be mapped; deadline_now_ns:
     -- as in the record, absolute Xen system time.
-    SELECT c.run, v.domid, v.vcpu, e.ts, CASE WHEN r.now_offset_ns IS NOT NULL THEN e.ts + e.deadline_in_ns END AS deadline,
-        e.budget_ns, e.pcpu, e.ts + e.deadline_in_ns + coalesce(r.now_offset_ns, 0) AS deadline_now_ns, v.domain,
+    SELECT c.run, v.domid, v.vcpu, e.ts, e.deadline_now_ns - r.now_offset_ns AS deadline,
+        e.budget_ns, e.pcpu, e.deadline_now_ns, v.domain,
         c.from_ts AS chunk_from, c.to_ts AS chunk_to
     FROM chunk c CROSS JOIN run r ON r.id = c.run
         CROSS JOIN replenishment e ON e.id BETWEEN c.first_id AND c.last_id CROSS JOIN vcpu v ON v.id = e.vcpu

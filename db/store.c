@@ -201,12 +201,10 @@ static bool on_overhead(void *self, const struct xt_overhead *o, GError **error)
     return true;
 }
 
-/* In ts; unsigned, as a damaged record may carry any 64 bits, and the sum in the view undoes the wrap. */
+/* In ts; unsigned, as a damaged record may carry any 64 bits. */
 static int64_t deadline_of(const struct xt_store *s, const struct xt_replenish *r)
 {
-    int64_t now_offset_ns = s->run.now_offset_ns == INT64_MIN ? 0 : s->run.now_offset_ns;
-
-    return (int64_t)((uint64_t)r->deadline_now_ns - (uint64_t)now_offset_ns);
+    return (int64_t)((uint64_t)r->deadline_now_ns - (uint64_t)s->run.now_offset_ns);
 }
 
 static bool add_replenishment(struct xt_store *s, uint32_t vcpu, const struct xt_replenish *r, GError **error)
@@ -218,7 +216,7 @@ static bool add_replenishment(struct xt_store *s, uint32_t vcpu, const struct xt
     row[0] = s->vcpu_base + vcpu;
     row[1] = r->pcpu;
     row[2] = r->ts;
-    row[3] = (int64_t)((uint64_t)deadline_of(s, r) - (uint64_t)r->ts);
+    row[3] = r->deadline_now_ns;
     row[4] = r->budget_ns;
     return true;
 }

@@ -195,7 +195,7 @@ static void put_promise(struct xt_bind *b, const struct xt_host_vcpu *host, cons
     put_real_if(b, host->cpu_time_after_s >= 0, host->cpu_time_after_s);
 }
 
-static void put_totals(struct xt_bind *b, const struct xt_vcpu_stats *v)
+static void put_totals(struct xt_bind *b, const struct xt_vcpu_stats *v, bool core_scheduling)
 {
     static const struct xt_vcpu_stats zeros;
 
@@ -211,7 +211,7 @@ static void put_totals(struct xt_bind *b, const struct xt_vcpu_stats *v)
     put_int(b, (int64_t)v->preemptions);
     put_int(b, (int64_t)v->depletions);
     put_int(b, (int64_t)v->yields);
-    put_int(b, (int64_t)v->migrations);
+    put_int_if(b, !core_scheduling, (int64_t)v->migrations);
     put_int(b, (int64_t)v->replenishments);
     put_int(b, (int64_t)v->periods);
     put_int(b, (int64_t)v->periods_judged);
@@ -235,7 +235,7 @@ static bool store_vcpu(struct xt_store *s, struct xt_bind *b, int64_t id, uint16
     put_int(b, stats && stats->changes > 0);
     put_int(b, host != NULL);
     put_promise(b, host, r);
-    put_totals(b, stats);
+    put_totals(b, stats, s->run.core_scheduling);
     return put_row(b);
 }
 

@@ -1,0 +1,189 @@
+# xentrail import and db: what goes in, what is refused, and what is left when it goes wrong.
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || exit 1
+    db=x.db
+}
+
+import() {
+    run --separate-stderr "$XENTRAIL" import --db "$db" "$@"
+}
+
+ask() {
+    "$XENTRAIL" query --db "$db" --csv "$1" | tail -n +2
+}
+
+bats_require_minimum_version 1.5.0
+
+@test "a recording becomes a run with its jobs, in one line" {
+    import "$SOURCE/examples/noisy-gedf"
+    [ "$status" = 0 ]
+    [[ $stderr == *"noisy-gedf: gEDF (rtds), 4.994 s, 70114 records, 8 VCPUs"*"2 of 1241 jobs missed"* ]]
+    [ -z "$output" ]
+    # 70,114 records and 2 of 1,241 jobs: README of the recordings
+    [ "$(ask 'SELECT name, policy, scheduler, records, xen_version FROM runs')" = noisy-gedf,gEDF,rtds,70114,4.17.5 ]
+    [ "$(ask 'SELECT sum(jobs), sum(misses) FROM job_stats')" = 1241,2 ]
+    run "$XENTRAIL" db check "$db"
+    [ "$status" = 0 ]
+}
+
+@test "several recordings are several runs; policies are pooled" {
+    import "$SOURCE/examples/gedf" "$SOURCE/examples/noisy-gedf" "$SOURCE/examples/noisy-credit"
+    [ "$status" = 0 ]
+    [ "$(ask 'SELECT policy, runs, jobs, job_misses FROM policy_stats ORDER BY 1' | tr '\n' ' ')" = "credit,1,1241,446 gEDF,2,2482,7 " ]
+    # pooled quantiles equal those over the rows themselves
+    [ "$(ask "SELECT p99_ns, n FROM policy_metrics WHERE policy = 'gEDF' AND metric = 'decision_switch'")" = \
+        "$(ask "SELECT quantile(dur_ns, 0.99), count(dur_ns) FROM decisions JOIN runs USING (run) WHERE policy = 'gEDF' AND kind = 'switch' AND NOT no_burn")" ]
+}
+
+@test "the same recording twice is refused, wherever it lies" {
+    import "$SOURCE/examples/gedf"
+    cp -r "$SOURCE/examples/gedf" elsewhere
+    cp "$db" before
+    import elsewhere --name other
+    [ "$status" = 2 ]
+    [[ $stderr == *'as run "gedf"'*--again* ]]
+    cmp "$db" before
+    import elsewhere --again
+    [ "$status" = 0 ]
+    import "$SOURCE/examples/gedf" --again
+    [ "$status" = 0 ]
+    [ "$(ask 'SELECT name FROM runs ORDER BY run' | tr '\n' ' ')" = "gedf elsewhere gedf-2 " ]
+}
+
+@test "names are unique" {
+    import --name a "$SOURCE/examples/gedf"
+    import --name a "$SOURCE/examples/pedf"
+    [ "$status" = 2 ]
+    [[ $stderr == *'named "a" already'* ]]
+    [ "$(ask 'SELECT count(*) FROM runs')" = 1 ]
+}
+
+@test "a failed first import leaves no database" {
+    printf 'no trace' >text
+    import text
+    [ "$status" = 3 ]
+    [ ! -e "$db" ] && [ ! -e "$db-journal" ]
+    import missing
+    [ "$status" = 3 ]
+    [ ! -e "$db" ]
+}
+
+@test "one that fails does not keep the others out" {
+    import missing "$SOURCE/examples/gedf"
+    [ "$status" = 3 ]
+    [ "$(ask 'SELECT name FROM runs')" = gedf ]
+}
+
+@test "what is no database of ours is refused and not touched" {
+    for make in 'printf text >x.db' 'sqlite3 x.db "CREATE TABLE t(x)"' 'mkdir x.db'; do
+        rm -rf x.db
+        eval "$make"
+        [ -d x.db ] || cp x.db before
+        import "$SOURCE/examples/gedf"
+        [ "$status" = 3 ]
+        [ -d x.db ] || cmp x.db before
+    done
+}
+
+@test "a newer schema is refused with the way out" {
+    import "$SOURCE/examples/gedf"
+    sqlite3 "$db" 'PRAGMA user_version = 1000'
+    import "$SOURCE/examples/pedf"
+    [ "$status" = 3 ]
+    [[ $stderr == *newer* ]]
+}
+
+@test "standard input, without a hash" {
+    zstd -dcq "$SOURCE"/examples/gedf/trace.xen.zst >t.xen
+    run --separate-stderr "$XENTRAIL" import --db "$db" --name piped - <t.xen
+    [ "$status" = 0 ]
+    [ "$(ask 'SELECT name, records, hash IS NULL FROM runs')" = piped,53643,1 ]
+}
+
+@test "policy, frequency and reservation by hand" {
+    import --policy mine --tsc-hz 2e9 --reservation vm1=10ms/4ms --tolerance 1ms "$SOURCE/examples/credit"
+    [ "$status" = 0 ]
+    [ "$(ask 'SELECT policy, tsc_hz, tsc_hz_source, tolerance_ns, policy_why FROM runs')" = "mine,2000000000,user,1000000,given by hand" ]
+    [ "$(ask "SELECT DISTINCT period_ns, budget_ns, reference FROM vcpu_stats WHERE domain = 'vm1'")" = 10000000,4000000,1 ]
+    import --reservation 'nonsense' "$SOURCE/examples/credit"
+    [ "$status" = 2 ]
+}
+
+@test "wrong usage" {
+    run "$XENTRAIL" import "$SOURCE/examples/gedf"
+    [ "$status" = 2 ]
+    import
+    [ "$status" = 2 ]
+    import --name x "$SOURCE/examples/gedf" "$SOURCE/examples/pedf"
+    [ "$status" = 2 ]
+    [ ! -e "$db" ]
+}
+
+@test "--json tells what was imported" {
+    import --json "$SOURCE/examples/gedf" "$SOURCE/examples/pedf"
+    [ "$(jq -r '.[].name' <<<"$output" | tr '\n' ' ')" = "gedf pedf " ]
+    [ "$(jq '.[0].records' <<<"$output")" = 53643 ]
+}
+
+@test "killed at any instant, the database is as it was, and importing goes on" {
+    import "$SOURCE/examples/pedf"
+    "$XENTRAIL" query --db "$db" --csv 'SELECT * FROM vcpu_stats' >before
+    for i in $(seq 1 12); do
+        "$XENTRAIL" import --db "$db" "$SOURCE/examples/noisy-gedf" 2>/dev/null &
+        pid=$!
+        sleep "0.0$((i * 7 % 80 + 10))"
+        kill -KILL $pid 2>/dev/null || true
+        wait $pid || true
+        runs=$(ask 'SELECT count(*) FROM runs') # reading undoes what was left unfinished
+        [ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ]
+        if [ "$runs" = 1 ]; then # else it was faster than the signal
+            "$XENTRAIL" query --db "$db" --csv 'SELECT * FROM vcpu_stats' | cmp - before
+        else
+            break
+        fi
+    done
+    [ -n "$(ask "SELECT 1 FROM runs WHERE name = 'noisy-gedf'")" ] || import "$SOURCE/examples/noisy-gedf"
+    [ "$(ask 'SELECT count(*) FROM runs')" = 2 ]
+    run "$XENTRAIL" db check "$db"
+    [ "$status" = 0 ]
+}
+
+@test "two imports at once into one new file: both get in" {
+    for i in 1 2 3; do
+        rm -f "$db"
+        "$XENTRAIL" import --db "$db" "$SOURCE/examples/gedf" 2>/dev/null &
+        first=$!
+        "$XENTRAIL" import --db "$db" "$SOURCE/examples/pedf" 2>/dev/null &
+        wait $! && wait $first
+        [ "$(ask 'SELECT count(*) FROM runs')" = 2 ]
+    done
+}
+
+@test "one good and one bad import at once into one new file: the good one gets in" {
+    printf 'no trace' >text
+    for i in 1 2 3; do
+        rm -f "$db"
+        "$XENTRAIL" import --db "$db" text 2>/dev/null &
+        "$XENTRAIL" import --db "$db" "$SOURCE/examples/pedf" 2>/dev/null
+        wait
+        [ "$(ask 'SELECT name FROM runs')" = pedf ]
+    done
+}
+
+@test "db check finds what was tampered with" {
+    import "$SOURCE/examples/gedf"
+    sqlite3 "$db" 'UPDATE dispatch SET ran_ns = ran_ns + 5 WHERE id = 100'
+    run "$XENTRAIL" db check "$db"
+    [ "$status" = 1 ]
+    [[ $output == *"gap of 5 ns"* || $output == *"overlap of 5 ns"* ]]
+    sqlite3 "$db" 'UPDATE dispatch SET ran_ns = ran_ns - 5 WHERE id = 100; UPDATE vcpu SET preemptions = preemptions + 1 WHERE domid = 1'
+    run "$XENTRAIL" db check "$db"
+    [ "$status" = 1 ]
+    [[ $output == *d1v0*preemptions* ]]
+    run "$XENTRAIL" db check missing.db
+    [ "$status" = 3 ]
+    run "$XENTRAIL" db nonsense "$db"
+    [ "$status" = 2 ]
+}
