@@ -53,6 +53,10 @@ static const struct {
       " || p.missed FROM vcpu v JOIN (SELECT s.vcpu, count(*) AS n, count(p.missed) AS judged,"
       " coalesce(sum(p.missed), 0) AS missed FROM period p JOIN reservation s ON s.id = p.reservation GROUP BY s.vcpu) p"
       " ON p.vcpu = v.id WHERE p.n <> v.periods OR p.judged <> v.periods_judged OR p.missed <> v.period_misses LIMIT 100" },
+    { "rules",
+      "SELECT 'run ' || r.run || ', rule ' || r.rule || ': broken ' || r.broken || ' times, but ' || v.n || ' rows'"
+      " FROM rule r JOIN (SELECT run, rule, count(*) AS n FROM violation GROUP BY 1, 2) v USING (run, rule)"
+      " WHERE r.broken < v.n" },
     { "samples",
       "SELECT 'run ' || s.run || ', metric ' || s.metric || ': ' || s.n || ' samples, stored ' || coalesce(p.n, 0)"
       " FROM metric_stat s LEFT JOIN (SELECT run, metric, sum(n) AS n FROM sample GROUP BY 1, 2) p"

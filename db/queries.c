@@ -92,6 +92,17 @@ const struct xt_named_query xt_named_queries[] = {
     { "job-misses", "jobs that missed their deadline, the latest first",
       "SELECT r.name AS run, r.policy, j.domain, j.task, j.job, j.release, j.deadline, j.completion, j.lateness_ns"
       " FROM jobs j JOIN runs r USING (run) WHERE j.missed AND" OF_RUN("j.") "ORDER BY j.lateness_ns DESC LIMIT 50" },
+    { "rules", "conformance: how each rule fared",
+      "SELECT r.name AS run, x.rule, x.checked, x.broken, x.worst, x.limit_value AS allowed, x.unit, x.meaning"
+      " FROM rules x JOIN runs r USING (run) WHERE" OF_RUN("x.") "ORDER BY x.run, x.rule" },
+    { "violations", "conformance: what broke a rule, the worst first",
+      "SELECT r.name AS run, x.rule, 'd' || x.domid || 'v' || x.vcpu AS vcpu, x.domain, x.ts, x.dur, x.pcpu,"
+      " 'd' || x.by_domid || 'v' || x.by_vcpu AS by, x.value, x.limit_value AS allowed, x.unit"
+      " FROM violations x JOIN runs r USING (run) WHERE" OF_RUN("x.")
+      "ORDER BY CAST(x.value AS REAL) / nullif(x.limit_value, 0) DESC LIMIT 50" },
+    { "servers", "what kind of server each VCPU is, told from what becomes of its budget",
+      "SELECT r.name AS run, 'd' || s.domid || 'v' || s.vcpu AS vcpu, s.domain, s.kind, s.kept, s.fell, s.in_step,"
+      " s.out_of_step FROM servers s JOIN runs r USING (run) WHERE" OF_RUN("s.") "ORDER BY s.run, s.domid, s.vcpu" },
     { "lost", "lost records: where the trace is blind",
       "SELECT r.name AS run, l.pcpu, count(*) AS windows, sum(l.lost_records) AS lost_records, sum(l.dur) AS blind_ns,"
       " max(l.dur) AS longest_ns FROM losses l JOIN runs r USING (run) WHERE" OF_RUN("l.")

@@ -345,6 +345,7 @@ CREATE TABLE violation (
     value INTEGER NOT NULL,       -- what was found, in the rule's unit
     limit_value INTEGER NOT NULL
 );
+CREATE INDEX violation_run ON violation(run, ts);
 
 CREATE TABLE job (
     -- One activation of a task inside a guest, as the guest itself logged it. Times may lie outside the run.
@@ -588,6 +589,23 @@ CREATE VIEW blames AS
     SELECT b.period, w.run, w.domid AS for_domid, w.vcpu AS for_vcpu, b.blame, b.pcpu, v.domid, v.vcpu, b.dur_ns, v.domain
     FROM blame_part b JOIN period p ON p.id = b.period JOIN reservation s ON s.id = p.reservation
         JOIN vcpu w ON w.id = s.vcpu LEFT JOIN vcpu v ON v.id = b.vcpu;
+
+CREATE VIEW rules AS
+    -- Conformance: how each rule fared. Columns: table rule.
+    SELECT run, rule, checked, broken, worst, limit_value, unit, reactions, reaction_p95_ns, meaning FROM rule;
+
+CREATE VIEW servers AS
+    -- What kind of server each VCPU is. Columns: table server.
+    SELECT s.run, s.domid, s.vcpu, s.kind, s.kept, s.fell, s.in_step, s.out_of_step, v.domain
+    FROM server s LEFT JOIN vcpu v ON v.run = s.run AND v.domid = s.domid AND v.vcpu = s.vcpu;
+
+CREATE VIEW violations AS
+    -- Conformance: the instants that break a rule. by: who ran instead. Columns: table violation.
+    SELECT x.run, x.rule, x.domid, x.vcpu, x.ts, x.end_ts - x.ts AS dur, x.by_domid, x.by_vcpu, x.pcpu, x.value,
+        x.limit_value, r.unit, v.domain, b.domain AS by_domain
+    FROM violation x LEFT JOIN rule r ON r.run = x.run AND r.rule = x.rule
+        LEFT JOIN vcpu v ON v.run = x.run AND v.domid = x.domid AND v.vcpu = x.vcpu
+        LEFT JOIN vcpu b ON b.run = x.run AND b.domid = x.by_domid AND b.vcpu = x.by_vcpu;
 
 CREATE VIEW losses AS
     -- Lost records: nothing is known of that pCPU in [ts, ts + dur].

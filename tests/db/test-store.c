@@ -9,6 +9,7 @@
 #include "db/db.h"
 #include "db/query.h"
 #include "db/store.h"
+#include "parse/findings.h"
 #include "parse/error.h"
 
 /* One pCPU, 0 … 1000 ns. a = d1v0, b = d1v1, i = idle.
@@ -35,13 +36,13 @@ static void must(bool ok, GError *error)
 }
 
 struct feed {
-    const struct xt_sink *sinks[2];
+    const struct xt_sink *sinks[3];
 };
 
 #define GIVE(feed, function, value)                                                        \
     do {                                                                                   \
         GError *give_error = NULL;                                                         \
-        for (unsigned give_i = 0; give_i < 2; give_i++) {                                  \
+        for (unsigned give_i = 0; give_i < 3; give_i++) {                                  \
             const struct xt_sink *give_sink = (feed)->sinks[give_i];                       \
             if (give_sink->function)                                                       \
                 must(give_sink->function(give_sink->self, value, &give_error), give_error); \
@@ -108,6 +109,11 @@ static void give_run(struct feed *f)
         .vcpu = &b, .release = 200, .deadline = 700, .period_ns = 500, .budget_ns = 450, .supplied_ns = 300, .ready_ts = 200,
         .short_ns = 150, .judged = true, .missed = true, .blame_ns = { 0, 120, 100, 0 }, .n_parts = 2, .parts = parts,
     };
+    const struct xt_server server = { .vcpu = &b, .kind = XT_SERVER_DEFERRABLE, .kept = 3, .fell = 1, .in_step = 2 };
+    const struct xt_violation violation = { .rule = XT_RULE_PRIORITY_ORDER, .vcpu = &b, .other = &a, .pcpu = 0, .ts = 600,
+                                            .end_ts = 700, .value = 100, .limit = 50 };
+    const struct xt_rule_result rule = { .rule = XT_RULE_PRIORITY_ORDER, .checked = 9, .broken = 1, .worst = 100,
+                                         .limit = 50 };
     const struct xt_loss loss = { .pcpu = 0, .ts = 950, .end_ts = 960, .lost_records = 4 };
     GError *error = NULL;
 
@@ -125,7 +131,10 @@ static void give_run(struct feed *f)
     }
     GIVE(f, period, &period);
     GIVE(f, loss, &loss);
-    for (unsigned i = 0; i < 2; i++)
+    GIVE(f, server, &server);
+    GIVE(f, violation, &violation);
+    GIVE(f, rule, &rule);
+    for (unsigned i = 0; i < 3; i++)
         must(f->sinks[i]->end(f->sinks[i]->self, &error), error);
 }
 
@@ -156,6 +165,7 @@ static void store(struct xt_db *db, const char *name, const char *policy, bool o
     struct xt_store_options options = { .name = name, .path = "by/hand", .policy = policy, .tolerance_ns = 1,
                                         .one_thread = one_thread };
     struct xt_stats *stats = xt_stats_new();
+    struct xt_findings *findings = xt_findings_new(10);
     GError *error = NULL;
     struct xt_store *s = xt_store_new(db, &options, &error);
     struct feed feed;
@@ -163,6 +173,7 @@ static void store(struct xt_db *db, const char *name, const char *policy, bool o
     must(s != NULL, error);
     feed.sinks[0] = xt_stats_sink(stats);
     feed.sinks[1] = xt_store_sink(s);
+    feed.sinks[2] = xt_findings_sink(findings);
     give_run(&feed);
     struct xt_db_job job = { .domid = 1, .domain = "vm1", .task = "t'; DROP TABLE job; --", .job = 1, .release = -10,
                              .deadline = 90, .start = 0, .completion = 95 };
@@ -171,9 +182,10 @@ static void store(struct xt_db *db, const char *name, const char *policy, bool o
                               .deadline = 190, .start = INT64_MIN, .completion = INT64_MIN };
     must(xt_db_add_job(s, &job, 150, &error), error); /* the log ends before its deadline */
     if (commit)
-        must(xt_store_commit(s, "00ff", stats, &error), error);
+        must(xt_store_commit(s, "00ff", stats, findings, &error), error);
     xt_store_free(s);
     xt_stats_free(stats);
+    xt_findings_free(findings);
 }
 
 static struct xt_db *open_db(const char *path, enum xt_db_mode mode)
@@ -256,6 +268,10 @@ static void test_views(struct fixture *f, gconstpointer one_thread)
                   "200|700|450|300|1|inversion|150|200|500\n");
     assert_answer(db, "SELECT for_vcpu, blame, pcpu, domid, vcpu, dur_ns FROM blames ORDER BY blame",
                   "1|inversion|0|1|0|100\n1|latency|0|32767|0|100\n");
+    assert_answer(db, "SELECT domid, vcpu, kind, kept, fell, in_step FROM servers", "1|1|deferrable|3|1|2\n");
+    assert_answer(db, "SELECT rule, checked, broken, worst, limit_value, unit FROM rules", "priority-order|9|1|100|50|ns\n");
+    assert_answer(db, "SELECT rule, vcpu, by_vcpu, pcpu, ts, dur, value, unit FROM violations",
+                  "priority-order|1|0|0|600|100|100|ns\n");
     assert_answer(db, "SELECT pcpu, ts, dur, lost_records FROM losses", "0|950|10|4\n");
     assert_answer(db, "SELECT job, missed, response_ns, lateness_ns FROM jobs ORDER BY job", "1|1|105|5\n2|||\n");
     assert_answer(db, "SELECT jobs, completed, misses, miss_ratio, max_tardiness_ns FROM job_stats", "1|1|1|1.0|5\n");
@@ -437,6 +453,7 @@ static GArray *store_many(struct xt_db *db)
     static struct xt_vcpu vcpus[N_VCPUS];
     struct xt_store_options options = { .name = "many", .path = "by/hand", .tolerance_ns = 1 };
     struct xt_stats *stats = xt_stats_new();
+    struct xt_findings *findings = xt_findings_new(10);
     GArray *all = g_array_new(FALSE, FALSE, sizeof(struct known));
     GRand *rand = g_rand_new_with_seed(7);
     int64_t end[N_VCPUS] = { 0 }, now = 0;
@@ -448,6 +465,7 @@ static GArray *store_many(struct xt_db *db)
     must(s != NULL, error);
     feed.sinks[0] = xt_stats_sink(stats);
     feed.sinks[1] = xt_store_sink(s);
+    feed.sinks[2] = xt_findings_sink(findings);
     long_run.duration_ns = (int64_t)1 << 40;
     GIVE(&feed, begin, &long_run);
     for (uint32_t i = 0; i < N_VCPUS; i++) {
@@ -472,11 +490,12 @@ static GArray *store_many(struct xt_db *db)
         add_known(all, v, start, now, XT_RUNNING);
         end[v] = now;
     }
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 3; i++)
         must(feed.sinks[i]->end(feed.sinks[i]->self, &error), error);
-    must(xt_store_commit(s, NULL, stats, &error), error);
+    must(xt_store_commit(s, NULL, stats, findings, &error), error);
     xt_store_free(s);
     xt_stats_free(stats);
+    xt_findings_free(findings);
     g_rand_free(rand);
     return all;
 }
