@@ -49,6 +49,16 @@ struct feed {
         }                                                                                  \
     } while (0)
 
+static void give_end(struct feed *f)
+{
+    GError *error = NULL;
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (f->sinks[i]->end)
+            must(f->sinks[i]->end(f->sinks[i]->self, &error), error);
+    }
+}
+
 static void give_change(struct feed *f, struct xt_vcpu *v, int64_t ts, enum xt_state from, enum xt_state to,
                         enum xt_reason reason, bool migrated)
 {
@@ -115,7 +125,6 @@ static void give_run(struct feed *f)
     const struct xt_rule_result rule = { .rule = XT_RULE_PRIORITY_ORDER, .checked = 9, .broken = 1, .worst = 100,
                                          .limit = 50 };
     const struct xt_loss loss = { .pcpu = 0, .ts = 950, .end_ts = 960, .lost_records = 4 };
-    GError *error = NULL;
 
     GIVE(f, begin, &run);
     GIVE(f, vcpu, &a);
@@ -134,8 +143,7 @@ static void give_run(struct feed *f)
     GIVE(f, server, &server);
     GIVE(f, violation, &violation);
     GIVE(f, rule, &rule);
-    for (unsigned i = 0; i < 3; i++)
-        must(f->sinks[i]->end(f->sinks[i]->self, &error), error);
+    give_end(f);
 }
 
 struct fixture {
@@ -490,8 +498,7 @@ static GArray *store_many(struct xt_db *db)
         add_known(all, v, start, now, XT_RUNNING);
         end[v] = now;
     }
-    for (unsigned i = 0; i < 3; i++)
-        must(feed.sinks[i]->end(feed.sinks[i]->self, &error), error);
+    give_end(&feed);
     must(xt_store_commit(s, NULL, stats, findings, &error), error);
     xt_store_free(s);
     xt_stats_free(stats);
