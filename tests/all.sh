@@ -72,8 +72,9 @@ fuzz() {
 }
 
 suite 'all tests, warnings as errors' build-test -Dwerror=true
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 suite 'all tests under AddressSanitizer and UndefinedBehaviorSanitizer' build-test-asan \
-    -Dwerror=true -Db_sanitize=address,undefined
+    -Dwerror=true -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=all
 fuzz
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
