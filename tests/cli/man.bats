@@ -60,7 +60,8 @@ page_examples() {
         [[ $page == *-import.1 ]] || xentrail import --db xen.db examples/gedf examples/noisy-gedf examples/noisy-credit 2>/dev/null
         while IFS= read -r example; do
             case $example in *' record '* | *' lab '*) continue ;; esac # these need a Xen host
-            bash -o pipefail -c "$example" >out 2>err </dev/null || { echo "$page: $example: $(cat err)"; false; }
+            bash -o pipefail -c "$example" >out 2>err </dev/null && code=0 || code=$?
+            [[ $code = 0 || ($code = 1 && $example == 'xentrail check '*) ]] || { echo "$page: $example: $(cat err)"; false; }
         done < <(page_examples "$page")
     done
     [ "$(page_examples "$BUILD/docs/xentrail-dump.1" | wc -l)" -ge 2 ]
