@@ -192,8 +192,6 @@ static void start_waiting(struct machine *m, struct vstate *v, enum xt_state old
                          : reason == XT_REASON_YIELDED || reason == XT_REASON_NONE ? XT_LATENCY_NONE
                                                                                    : XT_LATENCY_PREEMPT;
         v->eligible_since = reason == XT_REASON_DEPLETED ? -1 : m->now;
-    } else if (new_state == XT_BLOCKED) {
-        v->waiting_for = XT_LATENCY_NONE;
     }
 }
 
