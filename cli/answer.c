@@ -47,6 +47,22 @@ bool xt_print_answer(struct xt_tables *out, const char *key, const char *title, 
     return !failed;
 }
 
+bool xt_print_stored(struct xt_db *db, const struct xt_stored_table *tables, unsigned n, int64_t run, int64_t show,
+                     enum xt_format format, GError **error)
+{
+    struct xt_tables *out = xt_tables_new(stdout, format);
+    bool ok = true;
+
+    for (unsigned i = 0; ok && i < n; i++) {
+        struct xt_query *q = xt_query_new(db, tables[i].sql, run, error);
+        if (q)
+            xt_query_bind_int(q, ":show", show);
+        ok = q && xt_print_answer(out, tables[i].key, tables[i].title, q, error);
+        xt_query_free(q);
+    }
+    return xt_tables_finish(out, ok ? error : NULL) && ok;
+}
+
 bool xt_find_run(struct xt_db *db, const char *name, int64_t *run, GError **error)
 {
     struct xt_db_run *found = xt_db_run_find(db, name, error);

@@ -147,9 +147,7 @@ static int check_trace(const char *path, const struct xt_input_options *input_op
 }
 
 /* What import found. */
-static const struct {
-    const char *key, *title, *sql;
-} stored[] = {
+static const struct xt_stored_table stored[] = {
     { "rules", "Rules",
       "SELECT r.name AS run, u.rule, u.checked, u.broken, u.worst, u.limit_value AS \"limit\", u.unit, CASE WHEN u.reactions"
       " THEN '10 x p95 of ' || u.reactions || ' reactions of pCPUs' ELSE 'default or time base' END AS limit_from, u.meaning"
@@ -186,25 +184,8 @@ static int check_database(const char *path, const char *run_name, unsigned most,
     int64_t run = 0;
     bool broken = false, ok = db && (!run_name || xt_find_run(db, run_name, &run, &error));
 
-    if (ok) {
-        struct xt_tables *out = xt_tables_new(stdout, format);
-        GError *unwritten = NULL;
-        for (unsigned i = 0; ok && i < G_N_ELEMENTS(stored); i++) {
-            struct xt_query *q = xt_query_new(db, stored[i].sql, run, &error);
-            if (q)
-                xt_query_bind_int(q, ":show", most);
-            ok = q && xt_print_answer(out, stored[i].key, stored[i].title, q, &error);
-            xt_query_free(q);
-        }
-        if (!xt_tables_finish(out, &unwritten)) {
-            if (ok)
-                g_propagate_error(&error, unwritten);
-            else
-                g_error_free(unwritten);
-            ok = false;
-        }
-        ok = ok && is_any_broken(db, run, &broken, &error);
-    }
+    ok = ok && xt_print_stored(db, stored, G_N_ELEMENTS(stored), run, most, format, &error) &&
+         is_any_broken(db, run, &broken, &error);
     xt_db_close(db);
     if (!ok)
         return xt_fail("check", error);

@@ -1,6 +1,7 @@
-/* xentrail stats: the tables a person wants first, straight from a recording or a trace. */
+/* xentrail stats: the tables a person wants first, from a recording, a trace or a database. */
 #include <string.h>
 
+#include "cli/answer.h"
 #include "cli/cli.h"
 #include "parse/error.h"
 #include "parse/stats.h"
@@ -198,28 +199,65 @@ static int stats_of_trace(const char *path, const struct xt_input_options *optio
     return ok ? XT_EXIT_OK : xt_fail("stats", error);
 }
 
+/* What import stored, per run. */
+static const struct xt_stored_table stored[] = {
+    { "run", "Runs",
+      "SELECT run, name, policy, scheduler, xen_version, pcpus, duration_ns, records, lost_records, tsc_hz, tsc_hz_source,"
+      " start_tsc, emulated FROM runs WHERE run = coalesce(:run, run) ORDER BY run" },
+    { "pcpus", "pCPUs", "SELECT * FROM pcpus WHERE run = coalesce(:run, run) ORDER BY run, pcpu" },
+    { "vcpus", "VCPUs",
+      "SELECT run, domid, domain, vcpu, period_ns, budget_ns, running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns,"
+      " dispatches, wakeups, preemptions, depletions, yields, migrations, replenishments, periods, periods_judged,"
+      " period_misses, no_burn, inconsistencies FROM vcpu_stats WHERE run = coalesce(:run, run) ORDER BY run, domid, vcpu" },
+    { "overhead", "Overhead: pCPU time spent by the hypervisor",
+      "SELECT * FROM overhead_stats WHERE run = coalesce(:run, run) ORDER BY run, metric" },
+    { "latency", "Latency: time that VCPUs waited",
+      "SELECT * FROM latency_stats WHERE run = coalesce(:run, run) ORDER BY run, metric" },
+};
+
+static int stats_of_database(const char *path, const char *run_name, enum xt_format format)
+{
+    GError *error = NULL;
+    struct xt_db *db = xt_db_open(path, XT_DB_READ, &error);
+    int64_t run = 0;
+    bool ok = db && (!run_name || xt_find_run(db, run_name, &run, &error)) &&
+              xt_print_stored(db, stored, G_N_ELEMENTS(stored), run, 0, format, &error);
+
+    xt_db_close(db);
+    return ok ? XT_EXIT_OK : xt_fail("stats", error);
+}
+
 int xt_cmd_stats(int argc, char **argv)
 {
     struct xt_input_options input = { 0 };
     struct xt_format_options format = { 0 };
-    char *policy = NULL;
+    char *policy = NULL, *db = NULL, *run = NULL;
     const GOptionEntry entries[] = {
         XT_INPUT_ENTRIES(input),
         XT_SERVER_ENTRIES(input),
         { "policy", 0, 0, G_OPTION_ARG_STRING, &policy, "Name the policy instead of deriving it", "POLICY" },
+        { "db", 0, 0, G_OPTION_ARG_FILENAME, &db, "Show the runs of this database", "FILE" },
+        { "run", 0, 0, G_OPTION_ARG_STRING, &run, "With --db: only this run", "NAME" },
         XT_FORMAT_ENTRIES(format),
         { 0 },
     };
-    int status = xt_parse_options(&argc, &argv, entries, "RECORDING|TRACE",
+    int status = xt_parse_options(&argc, &argv, entries, "RECORDING|TRACE | --db FILE",
                                   "Prints what a run says in numbers: per VCPU, per pCPU, overheads and latencies.");
 
-    if (status < 0 && argc != 2)
-        status = xt_fail_usage("stats", "expects one recording or trace, or - for standard input");
+    if (status < 0 && argc != (db ? 1 : 2))
+        status = xt_fail_usage("stats", "expects one recording or trace, - for standard input, or --db FILE");
+    if (status < 0 && (db ? policy || input.tsc_hz || input.tolerance || input.reservations || input.salvage : run != NULL))
+        status = xt_fail_usage("stats", "%s", db ? "--db shows what was imported; the other options need a trace"
+                                                 : "--run goes with --db");
+    if (status < 0 && db)
+        status = stats_of_database(db, run, xt_format_of(&format));
     if (status < 0)
         status = stats_of_trace(argv[1], &input, policy, xt_format_of(&format));
     g_free(input.tsc_hz);
     g_free(input.tolerance);
     g_strfreev(input.reservations);
     g_free(policy);
+    g_free(db);
+    g_free(run);
     return status;
 }
