@@ -32,6 +32,7 @@ int xt_cmd_gantt(int argc, char **argv);
 int xt_cmd_hist(int argc, char **argv);
 int xt_cmd_cdf(int argc, char **argv);
 int xt_cmd_bars(int argc, char **argv);
+int xt_cmd_compare(int argc, char **argv);
 
 /* Prints "xentrail COMMAND: message" on stderr, frees error and returns the exit status that its code stands for
  * (XT_ERROR codes as they are, GOption errors as usage, every other domain as a failure of the system). */

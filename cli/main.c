@@ -19,6 +19,7 @@ static const struct {
     { "cdf", "draw distribution functions of overheads and latencies", xt_cmd_cdf },
     { "bars", "draw rates and miss ratios side by side", xt_cmd_bars },
     { "misses", "missed server periods, the worst first, and how to see them", xt_cmd_misses },
+    { "compare", "write a report that compares policies", xt_cmd_compare },
     { "check", "conformance to the policy: order, budgets, pins; exit 1 on violations", xt_cmd_check },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
     { "lab", "a real RT-Xen host inside QEMU, for those who have none", xt_cmd_lab },

@@ -1,4 +1,5 @@
 /* SVG with real text, subset fonts inside, and data-* attributes that tell what each shape stands for. */
+#include <math.h>
 #include <string.h>
 
 #include "parse/error.h"
@@ -20,6 +21,7 @@ struct svg_canvas {
     double width, height;
     bool standalone;
     struct xt_font_set *fonts;
+    bool own_fonts;
     struct texture_key textures[MAX_TEXTURES];
     unsigned n_textures, n_clips, n_pages;
 };
@@ -102,17 +104,42 @@ static void rect(struct xt_canvas *canvas, double x, double y, double width, dou
     g_string_append(c->body, "/>\n");
 }
 
+static bool between(long value, long a, long b)
+{
+    return (a <= value && value <= b) || (b <= value && value <= a);
+}
+
+/* Steps are many in overviews: they are written as H and V, hundredths of a point are enough, and what lies on the line between
+ * its neighbours is left out. */
+static void put_path(GString *out, const struct xt_point *points, unsigned n)
+{
+    long last_x = 0, last_y = 0;
+    for (unsigned i = 0; i < n; i++) {
+        long x = lround(points[i].x * 100), y = lround(points[i].y * 100);
+        if (i > 0 && i + 1 < n) {
+            long next_x = lround(points[i + 1].x * 100), next_y = lround(points[i + 1].y * 100);
+            if ((x == last_x && next_x == x && between(y, last_y, next_y)) ||
+                (y == last_y && next_y == y && between(x, last_x, next_x)))
+                continue;
+        }
+        g_string_append_c(out, i == 0 ? 'M' : x == last_x ? 'V' : y == last_y ? 'H' : 'L');
+        if (i == 0 || x != last_x)
+            put_number(out, (double)x / 100);
+        if (i == 0 || (x != last_x && y != last_y))
+            g_string_append_c(out, ' ');
+        if (i == 0 || x == last_x || y != last_y)
+            put_number(out, (double)y / 100);
+        last_x = x;
+        last_y = y;
+    }
+}
+
 static void polyline(struct xt_canvas *canvas, const struct xt_point *points, unsigned n, bool closed,
                      const struct xt_paint *paint, const struct xt_tag *tag)
 {
     struct svg_canvas *c = (struct svg_canvas *)canvas;
     g_string_append(c->body, "<path d=\"");
-    for (unsigned i = 0; i < n; i++) {
-        g_string_append_c(c->body, i == 0 ? 'M' : 'L');
-        put_number(c->body, points[i].x);
-        g_string_append_c(c->body, ' ');
-        put_number(c->body, points[i].y);
-    }
+    put_path(c->body, points, n);
     g_string_append(c->body, closed ? "Z\"" : "\"");
     put_paint(c, paint);
     put_tag(c, tag);
@@ -240,9 +267,12 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
         xt_text_escape_xml(out, c->description);
         g_string_append(out, "</desc>\n");
     }
-    g_string_append(out, "<defs>\n<style>\n");
-    xt_font_set_write_css(c->fonts, out);
-    g_string_append(out, "</style>\n");
+    g_string_append(out, "<defs>\n");
+    if (c->own_fonts) {
+        g_string_append(out, "<style>\n");
+        xt_font_set_write_css(c->fonts, out);
+        g_string_append(out, "</style>\n");
+    }
     put_textures(c, out);
     g_string_append(out, "</defs>\n");
     if (c->standalone)
@@ -250,7 +280,8 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
     g_string_append_len(out, c->body->str, (gssize)c->body->len);
     g_string_append(out, "</svg>\n");
 
-    xt_font_set_free(c->fonts);
+    if (c->own_fonts)
+        xt_font_set_free(c->fonts);
     g_string_free(c->body, TRUE);
     g_free(c->prefix);
     g_free(c->title);
@@ -276,6 +307,7 @@ struct xt_canvas *xt_canvas_svg_new(const struct xt_canvas_info *info)
     c->width = info->width;
     c->height = info->height;
     c->standalone = !info->id_prefix;
-    c->fonts = xt_font_set_new();
+    c->own_fonts = !info->fonts;
+    c->fonts = info->fonts ? info->fonts : xt_font_set_new();
     return &c->base;
 }

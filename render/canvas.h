@@ -5,6 +5,8 @@
 #include "render/text.h"
 #include "render/theme.h"
 
+struct xt_font_set; /* render/svg-font.h */
+
 struct xt_paint {
     xt_colour fill;   /* XT_NO_COLOUR: not filled */
     xt_colour stroke; /* XT_NO_COLOUR: no outline */
@@ -38,6 +40,7 @@ struct xt_canvas_info {
     double dpi;           /* PNG only; 0: 200 */
     const char *title, *description; /* metadata, in the clear; may be NULL */
     const char *id_prefix; /* SVG inside a page with others: makes ids unique; NULL: none, and a whole document */
+    struct xt_font_set *fonts; /* SVG: where to note the letters, for a page that holds the fonts once; NULL: inside the SVG */
 };
 
 struct xt_canvas;

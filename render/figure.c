@@ -10,20 +10,28 @@ void xt_figure_free(struct xt_figure *figure)
         figure->free(figure);
 }
 
-GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, const char *id_prefix,
-                         GError **error)
+static GBytes *render(const struct xt_figure *figure, enum xt_picture format, struct xt_canvas_info *info, GError **error)
 {
-    struct xt_canvas_info info = {
-        .width = figure->width,
-        .height = figure->height,
-        .dpi = dpi,
-        .title = figure->title,
-        .description = figure->description,
-        .id_prefix = id_prefix,
-    };
-    struct xt_canvas *canvas = xt_canvas_new(format, &info);
+    info->width = figure->width;
+    info->height = figure->height;
+    info->title = figure->title;
+    info->description = figure->description;
+    struct xt_canvas *canvas = xt_canvas_new(format, info);
     figure->draw(figure, canvas);
     return xt_canvas_finish(canvas, error);
+}
+
+GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, GError **error)
+{
+    struct xt_canvas_info info = {.dpi = dpi};
+    return render(figure, format, &info, error);
+}
+
+GBytes *xt_figure_render_inline(const struct xt_figure *figure, const char *id_prefix, struct xt_font_set *fonts,
+                                GError **error)
+{
+    struct xt_canvas_info info = {.id_prefix = id_prefix, .fonts = fonts};
+    return render(figure, XT_PICTURE_SVG, &info, error);
 }
 
 bool xt_figure_write(const struct xt_figure *figure, const char *path, double dpi, GError **error)
@@ -32,20 +40,26 @@ bool xt_figure_write(const struct xt_figure *figure, const char *path, double dp
     if (!xt_picture_of_path(path, &format, error))
         return false;
 
-    GBytes *bytes = xt_figure_render(figure, format, dpi, NULL, error);
+    GBytes *bytes = xt_figure_render(figure, format, dpi, error);
     if (!bytes)
         return false;
 
+    bool ok = xt_write_file(path, bytes, error);
+    g_bytes_unref(bytes);
+    return ok;
+}
+
+bool xt_write_file(const char *path, GBytes *bytes, GError **error)
+{
     gsize size;
     const char *data = g_bytes_get_data(bytes, &size);
     GError *cause = NULL;
-    bool ok = g_file_set_contents_full(path, data, (gssize)size, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &cause);
-    if (!ok) {
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot write %s: %s", path, cause->message);
-        g_error_free(cause);
-    }
-    g_bytes_unref(bytes);
-    return ok;
+
+    if (g_file_set_contents_full(path, data, (gssize)size, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &cause))
+        return true;
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot write %s: %s", path, cause->message);
+    g_error_free(cause);
+    return false;
 }
 
 struct xt_font xt_font_title(const struct xt_theme *theme)

@@ -11,12 +11,18 @@ struct xt_figure {
 };
 void xt_figure_free(struct xt_figure *figure);
 
-/* The figure's bytes. dpi is for PNG (0: 200), id_prefix for SVG inside a page (NULL: a file of its own). */
-GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, const char *id_prefix,
-                         GError **error);
+/* The figure's bytes, a file of its own. dpi is for PNG (0: 200). */
+GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format, double dpi, GError **error);
+
+/* As SVG inside a page: ids begin with id_prefix, the letters are noted in fonts, which the page writes once. */
+GBytes *xt_figure_render_inline(const struct xt_figure *figure, const char *id_prefix, struct xt_font_set *fonts,
+                                GError **error);
 
 /* Renders by the ending of path and puts the file in place whole or not at all. */
 bool xt_figure_write(const struct xt_figure *figure, const char *path, double dpi, GError **error);
+
+/* Puts a file in place whole or not at all. */
+bool xt_write_file(const char *path, GBytes *bytes, GError **error);
 
 struct xt_font xt_font_title(const struct xt_theme *theme);
 struct xt_font xt_font_label(const struct xt_theme *theme);

@@ -345,15 +345,17 @@ static bool take_replenish(void *user, const struct xt_db_replenish *row)
     return true;
 }
 
-static bool take_period(void *user, const struct xt_db_period *row)
+/* false: of a VCPU without a row, or of a reference reservation where the server's own is what it was scheduled by. */
+static bool is_shown(const struct query *q, const struct xt_db_period *row)
 {
-    struct query *q = user;
     int index = index_of(q, row->vcpu);
-    const struct xt_db_vcpu *vcpu = vcpu_of(q, row->vcpu);
-    if (index < 0 || is_hidden(q, index) || (row->reference && vcpu->period_ns > 0))
-        return true; /* the server's own periods are what it was scheduled by */
-    struct xt_scene_period p = {
-        .vcpu = index,
+    return index >= 0 && !is_hidden(q, index) && !(row->reference && vcpu_of(q, row->vcpu)->period_ns > 0);
+}
+
+static struct xt_scene_period period_of(const struct query *q, const struct xt_db_period *row)
+{
+    return (struct xt_scene_period){
+        .vcpu = index_of(q, row->vcpu),
         .release = row->release,
         .deadline = row->deadline,
         .budget_ns = row->budget_ns,
@@ -363,8 +365,29 @@ static bool take_period(void *user, const struct xt_db_period *row)
         .reference = row->reference,
         .number = row->missed ? miss_number(q, row) : 0,
     };
-    g_array_append_val(q->scene->periods, p);
+}
+
+static bool take_period(void *user, const struct xt_db_period *row)
+{
+    struct query *q = user;
+    if (is_shown(q, row)) {
+        struct xt_scene_period p = period_of(q, row);
+        g_array_append_val(q->scene->periods, p);
+    }
     return true;
+}
+
+static void take_misses(struct query *q)
+{
+    for (unsigned i = 0; i < q->misses->len; i++) {
+        const struct xt_db_period *row = &g_array_index(q->misses, struct xt_db_period, i);
+        if (!is_shown(q, row))
+            continue;
+        struct xt_scene_period p = period_of(q, row);
+        g_array_append_val(q->scene->misses, p);
+        if (q->scene->density)
+            xt_density_count(q->scene->density, xt_density_row_vcpu(p.vcpu), XT_SHARE_MISSES, p.deadline);
+    }
 }
 
 static bool take_loss(void *user, const struct xt_loss *loss)
@@ -496,15 +519,9 @@ static bool collect(struct query *q, GError **error)
         !xt_db_each_loss(q->db, run, from, to, take_loss, q, error))
         return false;
     hide_quiet(q);
-    if (scene->density) {
-        for (unsigned i = 0; i < q->misses->len; i++) {
-            const struct xt_db_period *m = &g_array_index(q->misses, struct xt_db_period, i);
-            int index = index_of(q, m->vcpu);
-            if (index >= 0)
-                xt_density_count(scene->density, xt_density_row_vcpu(index), XT_SHARE_MISSES, m->deadline);
-        }
+    take_misses(q);
+    if (scene->density)
         return true;
-    }
     if (!xt_db_each_dispatch(q->db, run, from, to, 0, take_dispatch, q, error) ||
         !xt_db_each_replenish(q->db, run, q->lookback, to, 0, take_replenish, q, error) ||
         !xt_db_each_period(q->db, run, from, to, 0, take_period, q, error))

@@ -24,6 +24,7 @@ struct xt_scene *xt_scene_new(int64_t from, int64_t to)
     scene->intervals = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_interval));
     scene->migrations = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_migration));
     scene->periods = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_period));
+    scene->misses = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_period));
     scene->levels = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_level));
     scene->losses = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_loss));
     scene->jobs = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_job));
@@ -45,6 +46,7 @@ void xt_scene_free(struct xt_scene *scene)
     g_array_unref(scene->intervals);
     g_array_unref(scene->migrations);
     g_array_unref(scene->periods);
+    g_array_unref(scene->misses);
     g_array_unref(scene->levels);
     g_array_unref(scene->losses);
     g_array_unref(scene->jobs);

@@ -92,6 +92,7 @@ struct xt_scene {
     GArray *intervals;  /* struct xt_scene_interval, touching the window; running, runnable and unknown */
     GArray *migrations; /* struct xt_scene_migration */
     GArray *periods;    /* struct xt_scene_period, by deadline */
+    GArray *misses;     /* struct xt_scene_period, all of the run's, by deadline */
     GArray *levels;     /* struct xt_scene_level, by VCPU and time */
     GArray *losses;     /* struct xt_scene_loss */
     GArray *jobs;       /* struct xt_scene_job, by domain, task, release */

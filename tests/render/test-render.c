@@ -33,7 +33,7 @@ static GBytes *draw_scene(struct xt_scene *scene, const char *size, unsigned row
     struct xt_gantt_options options = {.rows = rows};
     GError *error = NULL;
     struct xt_figure *figure = xt_gantt_new(&theme, &options, &scene, 1);
-    GBytes *bytes = xt_figure_render(figure, format, 0, NULL, &error);
+    GBytes *bytes = xt_figure_render(figure, format, 0, &error);
     g_assert_no_error(error);
     xt_figure_free(figure);
     return bytes;
@@ -315,7 +315,7 @@ static void test_extremes(void)
             g_assert_cmpfloat(figure->height, <, 14400);
             if (theme.height >= 500)
                 g_assert_cmpfloat(figure->height, <=, theme.height);
-            GBytes *bytes = xt_figure_render(figure, XT_PICTURE_SVG, 0, NULL, NULL);
+            GBytes *bytes = xt_figure_render(figure, XT_PICTURE_SVG, 0, NULL);
             g_assert_nonnull(bytes);
             g_bytes_unref(bytes);
             xt_figure_free(figure);
