@@ -15,11 +15,12 @@
   const context = canvas.getContext('2d');
 
   const RUNNING = 0, RUNNABLE = 1;
-  const HEAD = 26, ROW = 26, BAR = 16, LABEL = 150, SHORTEST_NS = 200;
+  const HEAD = 26, ROW = 30, BAR = 18, LABEL = 150, SHORTEST_NS = 200;
   const STATES = { 0: 'running', 1: 'runnable, waiting', 4: 'unknown (records lost)' };
 
   /* --- the run on show --- */
   let run, rows, from, to;
+  let wide = 0; /* of the box, px */
 
   /* Intervals of one row, ascending and without overlap; boxes[i] = [ts, end, state, reason, pcpu, vcpu]. */
   function unpack(json) {
@@ -66,6 +67,7 @@
     const all = HEAD + rows.length * ROW + 4;
     box.style.height = `min(70vh, 60rem, ${all}px)`;
     spacer.style.height = `${Math.max(0, all - box.clientHeight)}px`;
+    wide = box.clientWidth;
   }
 
   function setView(begin, end) {
@@ -131,9 +133,10 @@
     });
   }
 
-  const width = () => box.clientWidth;
-  const x = (ts) => LABEL + ((ts - from) / (to - from)) * (width() - LABEL - 8);
-  const timeAt = (px) => from + ((px - LABEL) / (width() - LABEL - 8)) * (to - from);
+  /* Asking the page for its width costs a layout: once per picture. */
+  const width = () => wide;
+  const x = (ts) => LABEL + ((ts - from) / (to - from)) * (wide - LABEL - 8);
+  const timeAt = (px) => from + ((px - LABEL) / (wide - LABEL - 8)) * (to - from);
 
   function firstAfter(list, time, key) {
     let low = 0, high = list.length;
@@ -146,7 +149,8 @@
   }
 
   function draw() {
-    const ratio = window.devicePixelRatio || 1, w = width(), h = box.clientHeight;
+    wide = box.clientWidth;
+    const ratio = window.devicePixelRatio || 1, w = wide, h = box.clientHeight;
     if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
       canvas.width = Math.round(w * ratio);
       canvas.height = Math.round(h * ratio);
@@ -207,17 +211,17 @@
    * crowds look as dense as they are, and a lone one is still seen. */
   function drawBoxes(row, top) {
     const end = row.overview ? Math.min(to, run.until) : to, pixel = (to - from) / (width() - LABEL - 8);
-    let column = -1, shares = new Map();
+    const colour = [], time = []; /* of the pixel column in work */
+    let column = -1, n = 0;
 
     const flush = () => {
-      let filled = 0;
-      for (const [colour, time] of shares) {
-        const height = Math.max(1, Math.min(BAR - filled, (time / pixel) * BAR));
-        context.fillStyle = colour;
+      for (let k = 0, filled = 0; k < n; k++) {
+        const height = Math.max(1, Math.min(BAR - filled, (time[k] / pixel) * BAR));
+        context.fillStyle = colour[k];
         context.fillRect(column, top + BAR - filled - height, 1, height);
         filled += height;
       }
-      shares = new Map();
+      n = 0;
     };
 
     for (let i = firstAfter(row.boxes, from, (b) => b[1]); i < row.boxes.length && row.boxes[i][0] < end; i++) {
@@ -230,9 +234,10 @@
         }
         context.fillStyle = colourOf(b);
         context.fillRect(x0, top, x1 - x0, BAR);
-        if (x1 - x0 > 6) {
-          context.fillStyle = colours.paper;
-          context.fillRect(x1 - 0.5, top, 0.5, BAR);
+        if (x1 - x0 > 4) {
+          context.strokeStyle = colours.quiet;
+          context.lineWidth = 0.5;
+          context.strokeRect(x0 + 0.25, top + 0.25, x1 - x0 - 0.5, BAR - 0.5);
         }
         if (b[2] === RUNNING && x1 - x0 > 34) {
           context.fillStyle = run.vcpus[b[5]].k;
@@ -250,8 +255,14 @@
         flush();
         column = at;
       }
-      const colour = colourOf(b);
-      shares.set(colour, (shares.get(colour) || 0) + (b[1] - b[0]));
+      const own = colourOf(b);
+      let k = 0;
+      while (k < n && colour[k] !== own) k++;
+      if (k === n) {
+        colour[n] = own;
+        time[n++] = 0;
+      }
+      time[k] += b[1] - b[0];
     }
     flush();
   }
@@ -299,9 +310,9 @@
       const px = x(m.deadline);
       if (px - lastMiss < 2) continue;
       lastMiss = px;
-      const wide = px - x(m.release) > 12;
-      arrow(px, y + 1, top + BAR, false, colours.miss, wide ? 2 : 1);
-      if (!wide) continue;
+      const roomy = px - x(m.release) > 12;
+      arrow(px, y + 1, top + BAR, false, colours.miss, roomy ? 2 : 1);
+      if (!roomy) continue;
       context.fillRect(x(m.release), top + BAR, px - x(m.release), 2);
       context.font = "bold 10px 'Liberation Sans', Arial, sans-serif";
       context.textAlign = 'left';

@@ -71,7 +71,7 @@ in_browser() {
         AND domid = 1 AND dur > 2000000 ORDER BY ts LIMIT 1")
     got=$(in_browser "$HTML" "const t = xentrailTimeline; t.setView($ts - 1000000, $ts + $dur + 1000000);
         const row = t.rows().findIndex((r) => r.label === 'd${domid}v$vcpu'), box = document.querySelector('.timeline');
-        box.scrollTop = 0; const text = t.describe(150 + (box.clientWidth - 158) / 2, 26 + row * 26 + 13);
+        box.scrollTop = 0; const text = t.describe(150 + (box.clientWidth - 158) / 2, 26 + row * 30 + 15);
         document.title = text.replace(/\n/g, '; ');")
     want=$(awk -v ns="$dur" 'BEGIN { printf "%.9g ms", ns / 1e6 }')
     [[ $got == *"$want"* && $got == *running* ]] || { echo "$got, not $want"; false; }
