@@ -9,6 +9,8 @@
 #define NEAR_NS 50000
 #define REORDER 512          /* deadlines of a VCPU held back: windows bring them slightly out of order */
 #define READ_ITEMS 1024
+#define MIN_DISTANCES 3      /* that show a period */
+#define TOO_SHORT (-1)
 #define MAX_DISTANCES 64     /* different distances of deadlines counted per reservation */
 #define RESIDUAL_PARTS 32    /* the run is cut into so many parts for the residual of the mapping */
 #define RESIDUAL_MIN_SAMPLES 3
@@ -32,7 +34,7 @@ struct learner {
     bool have_last;
     int64_t last_deadline;
     GArray *done; /* of struct xt_reservation */
-    struct stretch stretch;
+    struct stretch stretch, all; /* the present one; whatever the budgets */
     const struct xt_host_vcpu *host;
 };
 
@@ -60,36 +62,55 @@ static const struct distance *find_distance(const struct stretch *s, int64_t ns)
 }
 
 /* The rule: what the snapshot says if the deadlines agree; else the gcd of their distances if it occurs as one; else the
- * most frequent distance if it is half of them; else the gcd, uncertain. */
-static struct xt_reservation conclude(const struct learner *l)
+ * most frequent distance if it is half of them; else the snapshot, or the gcd, uncertain. */
+static struct xt_reservation conclude(const struct learner *l, const struct stretch *s, int64_t budget)
 {
-    const struct stretch *s = &l->stretch;
-    struct xt_reservation r = { s->from_deadline, 0, s->budget, false };
+    struct xt_reservation r = { .from_deadline = s->from_deadline, .budget_ns = budget };
     const struct distance *most = NULL;
+    int64_t promised = l->host && l->host->budget_ns == budget ? l->host->period_ns : 0;
 
-    if (l->host && l->host->period_ns > 0 && l->host->budget_ns == s->budget && s->gcd % l->host->period_ns == 0) {
-        r.period_ns = l->host->period_ns;
+    if (promised > 0 && (s->gcd % promised == 0 || s->n_distances < MIN_DISTANCES)) {
+        r.period_ns = promised;
         return r;
     }
     for (unsigned i = 0; i < s->n_different; i++)
         if (!most || s->distances[i].count > most->count ||
             (s->distances[i].count == most->count && s->distances[i].ns < most->ns))
             most = &s->distances[i];
-    if (!most)
+    r.uncertain = !most;
+    r.period_ns = most ? s->gcd : l->host ? l->host->period_ns : 0;
+    if (!most || find_distance(s, s->gcd))
         return r;
-    r.period_ns = s->gcd;
-    if (!find_distance(s, s->gcd)) {
-        r.uncertain = 2 * most->count < s->n_distances;
-        r.period_ns = r.uncertain ? s->gcd : most->ns;
+    if (2 * most->count >= s->n_distances) {
+        r.period_ns = most->ns;
+    } else if (promised > 0) { /* a sporadic server: its deadlines follow no grid */
+        r.period_ns = promised;
+    } else {
+        r.uncertain = true;
     }
     return r;
 }
 
 static void end_stretch(struct learner *l)
 {
-    struct xt_reservation r = conclude(l);
+    const struct stretch *s = &l->stretch;
+    struct xt_reservation r = { .from_deadline = s->from_deadline, .period_ns = TOO_SHORT, .budget_ns = s->budget };
 
+    if (s->n_distances >= MIN_DISTANCES)
+        r = conclude(l, s, s->budget);
     g_array_append_val(l->done, r);
+}
+
+static void count_distance(struct stretch *s, int64_t distance)
+{
+    struct distance *known = (struct distance *)find_distance(s, distance);
+
+    s->gcd = gcd(distance, s->gcd);
+    s->n_distances++;
+    if (known)
+        known->count++;
+    else if (s->n_different < MAX_DISTANCES)
+        s->distances[s->n_different++] = (struct distance){ distance, 1 };
 }
 
 static void take(struct learner *l, const struct xt_replenish_sample *sample)
@@ -107,13 +128,8 @@ static void take(struct learner *l, const struct xt_replenish_sample *sample)
         s->budget = (int64_t)sample->budget;
     }
     if (l->have_last) {
-        struct distance *known = (struct distance *)find_distance(s, distance);
-        s->gcd = gcd(distance, s->gcd);
-        s->n_distances++;
-        if (known)
-            known->count++;
-        else if (s->n_different < MAX_DISTANCES)
-            s->distances[s->n_different++] = (struct distance){ distance, 1 };
+        count_distance(s, distance);
+        count_distance(&l->all, distance);
     }
     l->have_last = true;
     l->last_deadline = deadline;
@@ -140,23 +156,18 @@ static void add_sample(struct learner *l, const struct xt_replenish_sample *samp
         take_waiting(l, REORDER / 2);
 }
 
-/* A stretch too short to show a period takes that of its neighbour with the same budget, else of any neighbour. */
+/* A stretch too short to show a period by itself is judged by all deadlines of the VCPU. */
 static GArray *finish(struct learner *l)
 {
     take_waiting(l, 0);
     end_stretch(l);
     for (guint i = 0; i < l->done->len; i++) {
         struct xt_reservation *r = &g_array_index(l->done, struct xt_reservation, i);
-        if (r->period_ns)
+        int64_t from_deadline = r->from_deadline;
+        if (r->period_ns != TOO_SHORT)
             continue;
-        r->uncertain = true;
-        for (guint k = 0; k < l->done->len; k++) {
-            const struct xt_reservation *other = &g_array_index(l->done, struct xt_reservation, k);
-            if (other->period_ns && (!r->period_ns || other->budget_ns == r->budget_ns))
-                r->period_ns = other->period_ns;
-        }
-        if (!r->period_ns && l->host)
-            r->period_ns = l->host->period_ns;
+        *r = conclude(l, &l->all, r->budget_ns);
+        r->from_deadline = from_deadline;
     }
     GArray *done = l->done;
     l->done = NULL;

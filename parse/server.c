@@ -160,9 +160,11 @@ static void add_span(struct machine *m, struct server *s, enum xt_state state, i
     if (ts >= end_ts)
         return;
     g_array_append_val(s->spans.items, span);
-    /* a period that begins at most its length ago may still be opened */
-    while (deque_length(&s->spans) &&
-           ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < m->now - 2 * s->longest)
+    /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
+    int64_t horizon = m->now - 2 * s->longest;
+    if (s->deferred->len)
+        horizon = MIN(horizon, g_array_index(s->deferred, struct period, 0).release);
+    while (deque_length(&s->spans) && ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < horizon)
         deque_pop(&s->spans);
 }
 
@@ -241,7 +243,8 @@ bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_n
 /* What became of one period, from the spans inside it. */
 struct verdict {
     int64_t run, extra, waited, ready_ts;
-    bool covered, unknown, ready;
+    int64_t seen; /* how much of the period is accounted for */
+    bool unknown, ready;
 };
 
 static void look_at(struct verdict *verdict, const struct period *period, const struct span *span)
@@ -251,7 +254,7 @@ static void look_at(struct verdict *verdict, const struct period *period, const 
     if (from >= to)
         return;
     verdict->unknown |= span->state == XT_UNKNOWN;
-    verdict->covered = span->end_ts >= period->deadline;
+    verdict->seen += to - from;
     verdict->ready = span->state == XT_RUNNING || span->state == XT_RUNNABLE;
     if (span->state == XT_RUNNING) {
         verdict->run += to - from;
@@ -320,7 +323,8 @@ static bool hand_out(struct machine *m, const struct period *period, bool comple
         .extratime_ns = verdict.extra,
         .ready_ts = verdict.ready ? verdict.ready_ts : -1,
         .reference = period->reference,
-        .judged = complete && verdict.covered && !verdict.unknown && period->deadline >= 0,
+        .judged = complete && !verdict.unknown && period->deadline >= 0 &&
+                  verdict.seen == period->deadline - MAX(period->release, 0),
     };
 
     if (verdict.ready)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """xentrail against the generator's ledger and the oracle, on synthetic traces. TAP.
 
-    check_synth.py XENTRAIL XT-INTERVALS XT-SYNTH [SEEDS]       SEEDS: how many seeds of each kind (default 1)
+    check_synth.py XENTRAIL XT-INTERVALS XT-SYNTH [SEEDS [RANDOM]]
+
+SEEDS: how many seeds of each kind below (default 1); RANDOM: how many systems drawn at random besides (default 6).
 
 Three programs that share no code: what two of them agree on against the third is the third's mistake, or the design's.
 """
@@ -9,11 +11,15 @@ import csv
 import itertools
 import json
 import os
+import random
 import sys
 import tempfile
 
 import compare
 import xtoracle as xo
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "synth"))
+import sweep
 
 LEDGER = {"yields": "yield_switches"} # what the ledger calls otherwise
 # The ledger counts no contradictions: there are none unless clocks differ.
@@ -24,7 +30,8 @@ KINDS = (
     *((f"{p} {x}", ["--policy", p, "--xen", x]) for p, x in itertools.product(
         ("gedf", "pedf"), ("4.5", "4.7", "4.9", "4.17", "4.18"))),
     *((f"{p} {x}", ["--policy", p, "--xen", x]) for p, x in itertools.product(
-        ("dm", "credit", "credit2"), ("4.7", "4.17", "4.18"))),
+        ("dm", "credit"), ("4.7", "4.17", "4.18"))),
+    *((f"credit2 {x}", ["--policy", "credit2", "--xen", x]) for x in ("4.17", "4.18")),
     ("null", ["--policy", "null", "--xen", "4.17", "--pcpus", "8", "--vcpus", "6"]),
     ("gedf periodic server", ["--policy", "gedf", "--server", "periodic"]),
     ("gedf polling server", ["--policy", "gedf", "--server", "polling"]),
@@ -46,6 +53,8 @@ KINDS = (
     ("inversion, overrun", ["--policy", "gedf", "--fault", "inversion:3", "--fault", "overrun:2"]),
     ("dropped replenishment, unpinned", ["--policy", "pedf", "--fault", "dropped-replenish:2", "--fault", "unpinned:2"]),
     ("skewed TSC", ["--policy", "gedf", "--fault", "tsc-skew:1:40"]),
+    ("lifecycle, pins that change", ["--policy", "gedf", "--lifecycle", "3", "--repin", "4"]),
+    ("credit, lifecycle", ["--policy", "credit", "--lifecycle", "3"]),
     ("slow counter", ["--policy", "gedf", "--tsc-hz", "62500000"]),
     ("fast counter", ["--policy", "credit", "--tsc-hz", "5000000000"]),
 )
@@ -54,7 +63,7 @@ KINDS = (
 def ledger_differences(ledger, run, vcpus):
     bad = []
     for key in ("records", "lost_records", "duration_ns", "start_tsc", "pcpus"):
-        bad += compare.differ("run, ledger", key, run[key], ledger["run"][key])
+        bad += compare.differ("run, ledger", key, run[key] % (1 << 64), ledger["run"][key])
     expected = {(v["domid"], v["vcpu"]): v for v in ledger["vcpu"]}
     for key, row in sorted(vcpus.items()):
         for name in VCPU_KEYS:
@@ -66,27 +75,25 @@ def ledger_differences(ledger, run, vcpus):
 
 
 def interval_differences(folder, intervals):
-    """The ledger's intervals against those of xt-intervals, as {VCPU: [(state, pCPU, ts, dur)]}."""
-    expected, ours = {}, {}
+    """The ledger's intervals against those of xt-intervals."""
+    expected = {}
     with open(os.path.join(folder, "ledger-intervals.csv"), encoding="utf-8") as f:
         for r in csv.DictReader(f):
             if r["dur"] != "0":
-                expected.setdefault((int(r["domid"]), int(r["vcpu"])), []).append(
-                    (int(r["ts"]), int(r["dur"]), r["state"], r["pcpu"]))
-    for line in intervals.splitlines():
-        dom, num, ts, dur, state, pcpu, _ = line.split(",")
-        ours.setdefault((int(dom), int(num)), []).append((int(ts), int(dur), state, pcpu))
-    bad = []
-    for key in sorted(ours):
-        x, y = ours[key], sorted(expected.get(key, []))
-        if x != y:
-            first = next((i for i, (p, q) in enumerate(zip(x, y)) if p != q), min(len(x), len(y)))
-            bad.append(f"{compare.vcpu_name(key)}: interval {first} of {len(x)}: xentrail {x[first:first + 1]}, "
-                       f"ledger {y[first:first + 1]} of {len(y)}")
-    return bad
+                expected.setdefault((int(r["domid"]), int(r["vcpu"])), []).append([r["ts"], r["dur"], r["state"], r["pcpu"]])
+    for rows in expected.values():
+        rows.sort(key=lambda row: int(row[0]))
+    ours = {key: [row[:4] for row in rows] for key, rows in intervals.items()}
+    return compare.list_differences("interval, ledger", ours, {k: rows for k, rows in expected.items() if k in ours})
 
 
-def check(tools, name, options, seed, folder):
+def skewed(folder):
+    """The ledger keeps true time where a pCPU's clock is wrong: no reader can agree."""
+    with open(os.path.join(folder, "ledger-faults.csv"), encoding="utf-8") as f:
+        return any(r["kind"] == "tsc-skew" for r in csv.DictReader(f))
+
+
+def check(tools, options, seed, folder):
     xentrail, helper, synth = tools
     compare.run(synth, *options, "--seconds", "0.4", "--seed", str(seed), "-o", folder)
     with open(os.path.join(folder, "ledger.json"), encoding="utf-8") as f:
@@ -96,10 +103,10 @@ def check(tools, name, options, seed, folder):
     servers = {(v["domid"], v["vcpu"]): (v["period_ns"], v["budget_ns"]) for v in ledger["vcpu"]}
     a = xo.Analysis(xo.load(trace), hz, servers if ledger["run"]["scheduler"] == "rtds" else None)
     bad = compare.against_oracle(xentrail, helper, folder, a)
-    if "skewed" not in name:
+    if not skewed(folder):
         run, vcpus, _ = compare.stats(xentrail, folder, "--tsc-hz", str(hz))
         bad += ledger_differences(ledger, run, vcpus)
-        bad += interval_differences(folder, compare.run(helper, trace, str(hz)))
+        bad += interval_differences(folder, compare.timelines(helper, trace, hz, xo.TOLERANCE_NS)[0])
     measured = compare.stats(xentrail, trace)[0]["trace_hz"]
     ppm = (measured / hz - 1) * 1e6
     if abs(ppm) > HZ_PPM:
@@ -107,12 +114,20 @@ def check(tools, name, options, seed, folder):
     return bad
 
 
-def main(xentrail, helper, synth, seeds="1"):
+def systems(seeds, n_random):
+    for seed, (name, options) in itertools.product(range(1, seeds + 1), KINDS):
+        yield name, options, seed
+    for seed in range(1, n_random + 1):
+        options = sweep.draw(random.Random(seed), seed)
+        yield " ".join(options), options, seed
+
+
+def main(xentrail, helper, synth, seeds="1", n_random="6"):
     tap = compare.Tap()
-    for seed, (name, options) in itertools.product(range(1, int(seeds) + 1), KINDS):
+    for name, options, seed in systems(int(seeds), int(n_random)):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                problems = check((xentrail, helper, synth), name, options, seed, os.path.join(folder, "made"))
+                problems = check((xentrail, helper, synth), options, seed, os.path.join(folder, "made"))
             except compare.Failed as e:
                 problems = [str(e)]
             tap.case(f"{name}, seed {seed}", problems)

@@ -62,9 +62,10 @@ def run_differences(ours, a):
     """Of the run as a whole, against an xtoracle.Analysis."""
     bad = []
     for key, expected in (("records", len(a.stream)), ("lost_records", a.lost_records), ("pcpus", len(a.per_pcpu)),
-                          ("start_tsc", a.start), ("duration_ns", a.ns(a.end)), ("core_scheduling", a.core_sched)):
+                          ("duration_ns", a.ns(a.end)), ("core_scheduling", a.core_sched)):
         bad += differ("run", key, ours[key], expected)
-    return bad
+    # tables hold signed numbers, as databases do
+    return bad + differ("run", "start_tsc", ours["start_tsc"] % (1 << 64), a.start)
 
 
 def vcpu_differences(ours, a, keys):
@@ -161,36 +162,60 @@ def latency_differences(metrics, a):
     return bad + spread_differences("wake_latency", metrics.get("wake_latency"), theirs)
 
 
-def interval_differences(helper, path, a):
+def timelines(helper, path, hz, tolerance_ns):
+    """-> ({VCPU: [interval]}, {VCPU: [period]}) of xt-intervals, without their first three columns."""
+    out = {"interval": {}, "period": {}}
+    for line in run(helper, path, str(hz), str(tolerance_ns)).splitlines():
+        kind, dom, num, *rest = line.split(",")
+        out[kind].setdefault((int(dom), int(num)), []).append(rest)
+    return out["interval"], out["period"]
+
+
+def list_differences(what, ours, expected):
+    bad = []
+    for key in sorted(ours.keys() | expected.keys()):
+        for i, (x, y) in enumerate(zip(ours.get(key, []), expected.get(key, []))):
+            if x != y:
+                bad.append(f"{vcpu_name(key)}: {what} {i}: xentrail {','.join(x)}, expected {','.join(y)}")
+                break
+        else:
+            bad += differ(vcpu_name(key), what + "s", len(ours.get(key, [])), len(expected.get(key, [])))
+    return bad
+
+
+def interval_differences(ours, a):
     """Every interval of every VCPU, idle included; empty ones are left out on both sides. Whether unknown time at an end of
     the run is `open`, too, the design leaves to each."""
-    ours, expected = {}, {}
-    for line in run(helper, path, str(a.hz)).splitlines():
-        dom, num, *rest, flag = line.split(",")
-        ours.setdefault((int(dom), int(num)), []).append([*rest, flag if rest[2] != "unknown" else ""])
+    expected = {}
     for key, v in a.vcpus.items():
         for line in xo.interval_lines(a, v) if v.changes else ():
             _, _, ts, dur, state, pcpu, flags = line.split(",")
             if dur != "0":
                 is_open = "open" in flags.split() and state != "unknown"
                 expected.setdefault(key, []).append([ts, dur, state, pcpu, "open" if is_open else ""])
-    bad = []
-    for key in sorted(ours.keys() | expected.keys()):
-        for i, (x, y) in enumerate(zip(ours.get(key, []), expected.get(key, []))):
-            if x != y:
-                bad.append(f"{vcpu_name(key)}: interval {i}: xentrail {','.join(x)}, expected {','.join(y)}")
-                break
-        else:
-            bad += differ(vcpu_name(key), "intervals", len(ours.get(key, [])), len(expected.get(key, [])))
-    return bad
+    ours = {k: [[*i[:4], i[4] if i[2] != "unknown" else ""] for i in rows] for k, rows in ours.items()}
+    return list_differences("interval", ours, expected)
+
+
+def period_differences(ours, a):
+    """release, deadline, budget, judged, missed and, if judged, time run of every period."""
+    expected = {}
+    for v in a.vcpus.values():
+        for p in v.periods if v.changes else ():
+            expected.setdefault(v.id, []).append([str(p[k]) for k in (
+                "release", "deadline", "budget_ns", "judged", "missed", "run_ns")])
+    ours = {k: sorted(([*p[:5], p[5] if p[3] == "1" else ""] for p in rows), key=lambda p: int(p[1]))
+            for k, rows in ours.items() if k in a.vcpus and a.vcpus[k].changes}
+    return list_differences("period", ours, expected)
 
 
 def against_oracle(xentrail, helper, path, a, *options, keys=VCPU_KEYS):
     """Everything that both tell of the trace at path, at the frequency of the analysis."""
     r, vcpus, metrics = stats(xentrail, path, "--tsc-hz", str(a.hz), *options)
-    trace = trace_of(path) if os.path.isdir(path) else path
-    return (run_differences(r, a) + vcpu_differences(vcpus, a, keys) + overhead_differences(metrics, a) +
-            latency_differences(metrics, a) + interval_differences(helper, trace, a))
+    intervals, periods = timelines(helper, path, a.hz, a.tolerance)
+    bad = (run_differences(r, a) + vcpu_differences(vcpus, a, keys) + overhead_differences(metrics, a) +
+           latency_differences(metrics, a) + interval_differences(intervals, a))
+    return bad + period_differences(periods, a) if set(PERIOD_KEYS) <= set(keys) else bad
 
 
 class Tap:
