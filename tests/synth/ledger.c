@@ -33,16 +33,26 @@ struct sy_ledger_vcpu {
     int64_t acc;         /* ts up to which `period` is filled */
     struct period period;
     int64_t early_deadline, early_budget; /* replenished by a pCPU whose system time is ahead, 0 = not */
-    unsigned level;                       /* priority level that the records show */
+    unsigned level;                       /* priority level that the records show, up to `acc`, and */
+    unsigned last_level;                  /* in the last record */
     GArray *marks;                        /* of struct mark, owned */
     bool yield_pending;
-    bool destroyed;
     int64_t total_ns[5];
     uint64_t dispatches, wakeups, preemptions, depletions, no_burn, migrations, yields, yield_switches;
     uint64_t replenishments, periods, periods_judged, period_misses;
     /* regardless of losses */
     uint64_t truth_since, truth_cycles[4];
     uint64_t truth_dispatches, truth_wakeups;
+};
+
+/* Something to enter into the accounts at its time. */
+struct op {
+    enum { OP_CHANGE, OP_MARK, OP_LOSS, OP_LOSS_END } kind;
+    int64_t ts;
+    struct sy_vcpu *v;
+    int pcpu;
+    enum sy_state old, new_state;
+    struct mark mark;
 };
 
 /* [from, to] in ts; to is INT64_MAX while it lasts. */
@@ -56,6 +66,10 @@ struct sy_ledger {
     GArray *windows;                                   /* of struct window, owned */
     int *open;                                         /* per pCPU: index of its open window, -1 */
     struct sy_ledger_vcpu *idle;                       /* per pCPU, owned */
+    unsigned open_windows;
+    int64_t longest; /* of the windows that are over */
+    GArray *ops;     /* of struct op by time, owned; the first ops_done are entered */
+    unsigned ops_done;
     uint64_t fault_rows;
     int64_t end_ts;
     int64_t base_skew;
@@ -101,6 +115,7 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
 
     sim->ledger = l;
     l->windows = g_array_new(FALSE, FALSE, sizeof(struct window));
+    l->ops = g_array_new(FALSE, FALSE, sizeof(struct op));
     l->open = g_new(int, sim->pcpus);
     l->idle = g_new0(struct sy_ledger_vcpu, sim->pcpus);
     for (unsigned i = 0; i < sim->pcpus; i++) {
@@ -149,6 +164,7 @@ void sy_ledger_free(struct sy_sim *sim)
         if (f[i])
             fclose(f[i]);
     g_array_free(l->windows, TRUE);
+    g_array_free(l->ops, TRUE);
     g_free(l->open);
     g_free(l->idle);
     g_clear_pointer(&sim->ledger, g_free);
@@ -263,16 +279,6 @@ static void known(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_sta
     fill(sim, v, to, state);
 }
 
-static void mark(struct sy_pcpu *c, struct sy_vcpu *v, struct mark m)
-{
-    struct sy_ledger_vcpu *l = v->led;
-
-    g_array_append_val(l->marks, m);
-    /* Nothing was ever lost: what a reader knows now, it will not unlearn. */
-    if (l->seen && c->sim->ledger->windows->len == 0)
-        known(c->sim, v, m.ts, l->state);
-}
-
 /* ---- intervals ---- */
 
 static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, int pcpu, int64_t from,
@@ -308,6 +314,8 @@ static bool cut(struct sy_sim *sim, int64_t from, int64_t to, struct end e, int6
 
     for (unsigned i = w->len; i-- > 0;) {
         const struct window *x = &g_array_index(w, struct window, i);
+        if (x->from + sim->ledger->longest <= from && !sim->ledger->open_windows)
+            break;
         if (x->to <= from || x->from >= to || (e.state == SY_RUNNING && x->pcpu != e.pcpu))
             continue;
         *first = any ? MIN(*first, x->from) : x->from;
@@ -371,6 +379,87 @@ static void count_change(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old
     l->yield_pending = false;
 }
 
+static void change(struct sy_sim *sim, const struct op *o)
+{
+    struct sy_ledger_vcpu *l = o->v->led;
+    struct end backward = {o->old, o->pcpu};
+
+    if (l->seen)
+        span(sim, o->v, l->since, o->ts, (struct end){l->state, l->pcpu}, backward, false);
+    else
+        span(sim, o->v, 0, o->ts, (struct end){SY_UNKNOWN, -1}, backward, true);
+    l->seen = true;
+    l->since = o->ts;
+    l->state = o->new_state;
+    l->pcpu = o->new_state == SY_RUNNING ? o->pcpu : -1;
+    if (o->new_state == SY_RUNNABLE && (o->old == SY_BLOCKED || o->old == SY_OFFLINE))
+        l->period.waited = 0;
+}
+
+static void remember(struct sy_sim *sim, const struct op *o)
+{
+    struct sy_ledger_vcpu *l = o->v->led;
+
+    g_array_append_val(l->marks, o->mark);
+    /* Nothing was ever lost: what a reader knows now, it will not unlearn. */
+    if (l->seen && sim->ledger->windows->len == 0)
+        known(sim, o->v, o->ts, l->state);
+}
+
+static void loss_begins(struct sy_sim *sim, const struct op *o)
+{
+    struct sy_ledger *l = sim->ledger;
+    struct window w = {.pcpu = o->pcpu, .from = o->ts, .to = INT64_MAX};
+
+    l->open[o->pcpu] = (int)l->windows->len;
+    l->open_windows++;
+    g_array_append_val(l->windows, w);
+}
+
+static void loss_ends(struct sy_sim *sim, const struct op *o)
+{
+    struct sy_ledger *l = sim->ledger;
+    struct window *w = &g_array_index(l->windows, struct window, (unsigned)l->open[o->pcpu]);
+
+    w->to = o->ts;
+    l->longest = MAX(l->longest, w->to - w->from);
+    l->open[o->pcpu] = -1;
+    l->open_windows--;
+}
+
+/* What pCPUs do in one step of the model overlaps in time; the accounts are kept in the order of time. */
+static void later(struct sy_sim *sim, struct op o)
+{
+    GArray *a = sim->ledger->ops;
+
+    g_array_append_val(a, o);
+    struct op *x = &g_array_index(a, struct op, 0);
+    unsigned i = a->len - 1;
+    for (; i > sim->ledger->ops_done && x[i - 1].ts > o.ts; i--)
+        x[i] = x[i - 1];
+    x[i] = o;
+}
+
+void sy_ledger_settle(struct sy_sim *sim, uint64_t clk)
+{
+    static void (*const apply_op[])(struct sy_sim *, const struct op *) = {
+        [OP_CHANGE] = change, [OP_MARK] = remember, [OP_LOSS] = loss_begins, [OP_LOSS_END] = loss_ends};
+    struct sy_ledger *l = sim->ledger;
+
+    if (l->ops->len - l->ops_done < 256 && clk != UINT64_MAX)
+        return;
+    int64_t until = clk == UINT64_MAX ? INT64_MAX : ts_of(sim, clk);
+    while (l->ops_done < l->ops->len) {
+        struct op o = g_array_index(l->ops, struct op, l->ops_done);
+        if (o.ts >= until)
+            break;
+        l->ops_done++;
+        apply_op[o.kind](sim, &o);
+    }
+    g_array_remove_range(l->ops, 0, l->ops_done);
+    l->ops_done = 0;
+}
+
 void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old, enum sy_state new_state,
                         bool visible)
 {
@@ -385,26 +474,25 @@ void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old,
     l->truth_wakeups += old == SY_BLOCKED && new_state == SY_RUNNABLE;
     if (!visible)
         return;
-
-    int64_t ts = ts_of(sim, c->clk);
-    int here = (int)c->id;
-    struct end backward = {old, here};
-    if (l->seen)
-        span(sim, v, l->since, ts, (struct end){l->state, l->pcpu}, backward, false);
-    else
-        span(sim, v, 0, ts, (struct end){SY_UNKNOWN, -1}, backward, true);
     count_change(c, v, old, new_state);
-    l->seen = true;
-    l->since = ts;
-    l->state = new_state;
-    l->pcpu = new_state == SY_RUNNING ? here : -1;
-    if (new_state == SY_RUNNABLE && (old == SY_BLOCKED || old == SY_OFFLINE))
-        l->period.waited = 0;
+    later(sim, (struct op){.kind = OP_CHANGE,
+                           .ts = ts_of(sim, c->clk),
+                           .v = v,
+                           .pcpu = (int)c->id,
+                           .old = old,
+                           .new_state = new_state});
 }
 
 void sy_ledger_decision(struct sy_pcpu *c, bool continued)
 {
     c->burn_seen = c->burn_zero = false;
+}
+
+static void mark(struct sy_pcpu *c, struct sy_vcpu *v, struct mark m)
+{
+    m.ts = ts_of(c->sim, c->clk);
+    v->led->last_level = m.level;
+    later(c->sim, (struct op){.kind = OP_MARK, .ts = m.ts, .v = v, .mark = m});
 }
 
 void sy_ledger_burn(struct sy_pcpu *c, struct sy_vcpu *v, int64_t budget, unsigned level, bool visible)
@@ -413,11 +501,8 @@ void sy_ledger_burn(struct sy_pcpu *c, struct sy_vcpu *v, int64_t budget, unsign
         return;
     c->burn_seen = true;
     c->burn_zero = budget == 0;
-    unsigned last = v->led->level;
-    if (v->led->marks->len)
-        last = g_array_index(v->led->marks, struct mark, v->led->marks->len - 1).level;
-    if (level != last)
-        mark(c, v, (struct mark){.ts = ts_of(c->sim, c->clk), .level = level});
+    if (level != v->led->last_level)
+        mark(c, v, (struct mark){.level = level});
 }
 
 void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline, int64_t budget, bool visible)
@@ -425,9 +510,7 @@ void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline,
     if (!c->sim->tracing || !visible)
         return;
     v->led->replenishments++;
-    mark(c, v,
-         (struct mark){
-             .ts = ts_of(c->sim, c->clk), .replenish = true, .deadline = deadline, .budget = budget});
+    mark(c, v, (struct mark){.replenish = true, .deadline = deadline, .budget = budget});
 }
 
 void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible)
@@ -438,29 +521,22 @@ void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible)
     v->led->yield_pending = true;
 }
 
-void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc)
+void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk)
 {
-    struct sy_ledger *l = sim->ledger;
-    struct window w = {.pcpu = (int)c->id, .from = ts_of_tsc(sim, tsc - (uint64_t)c->skew), .to = INT64_MAX};
-
     /* What was said before the loss does not count for what comes after it. */
     c->curr->led->yield_pending = false;
     c->burn_seen = c->burn_zero = false;
-    l->open[c->id] = (int)l->windows->len;
-    g_array_append_val(l->windows, w);
+    c->lost_from = clk;
+    later(sim, (struct op){.kind = OP_LOSS, .ts = ts_of(sim, clk), .pcpu = (int)c->id});
 }
 
-void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, uint32_t count)
+void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk, uint32_t count)
 {
-    struct sy_ledger *l = sim->ledger;
-    struct window *w = &g_array_index(l->windows, struct window, (unsigned)l->open[c->id]);
-
-    w->to = ts_of_tsc(sim, tsc - (uint64_t)c->skew);
-    l->open[c->id] = -1;
+    later(sim, (struct op){.kind = OP_LOSS_END, .ts = ts_of(sim, clk), .pcpu = (int)c->id});
     sy_ledger_fault(sim, &(struct sy_fault_row){.kind = "lost",
-                                                .from = sy_cycles(sim, w->from) + sim->t0,
-                                                .to = sy_cycles(sim, w->to) + sim->t0,
-                                                .pcpu = w->pcpu,
+                                                .from = c->lost_from,
+                                                .to = clk,
+                                                .pcpu = (int)c->id,
                                                 .amount = count,
                                                 .unit = "records"});
 }
@@ -607,6 +683,7 @@ bool sy_ledger_finish(struct sy_sim *sim, const char *dir, GError **error)
 
     for (unsigned i = 0; i < sim->pcpus; i++)
         end_tsc = MAX(end_tsc, sim->pcpu[i].ring->last_tsc);
+    sy_ledger_settle(sim, UINT64_MAX);
     l->end_ts = ts_of_tsc(sim, end_tsc);
     uint64_t end_clk = end_tsc - sim->start_tsc + sim->t0;
 

@@ -26,8 +26,10 @@ void sy_ledger_burn(struct sy_pcpu *c, struct sy_vcpu *v, int64_t budget, unsign
 void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline, int64_t budget,
                          bool visible);
 void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible);
-void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc);
-void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t tsc, uint32_t count);
+void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk);
+void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk, uint32_t count);
+/* No record before `clk` will be written any more: what happened before it can be entered. */
+void sy_ledger_settle(struct sy_sim *sim, uint64_t clk);
 
 /* One row of ledger-faults.csv; times in cycles of the model, `amount` in ns or records, v and other may be
  * NULL. */

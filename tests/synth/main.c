@@ -90,7 +90,7 @@ static bool run(struct sy_sim *sim, const struct sy_options *o, GError **error)
     if (o->seconds > 0)
         sy_timer_set(sim, &sim->end, sim->t0 + sy_cycles(sim, (int64_t)(o->seconds * 1e9)));
     while (!sim->stop && sy_timer_run_next(sim))
-        ;
+        sy_ledger_settle(sim, sy_timer_next(sim));
     sy_faults_finish(sim);
     return sy_writer_finish(sim, error) && sy_ledger_finish(sim, o->out, error) &&
            sy_host_write_after(sim, o->out, error);

@@ -31,7 +31,7 @@ static bool emit(struct sy_pcpu *c, uint32_t event, bool with_tsc, unsigned n, c
         return false;
     uint64_t tsc = sim->start_tsc + (c->clk - sim->t0) + (uint64_t)c->skew;
     bool below = sy_ring_unread(r) < r->size / 2;
-    uint64_t lost_tsc = tsc;
+    uint64_t lost_tsc = tsc, lost_clk = c->clk;
     if (r->lost && !r->drop) { /* the lost-records record comes first and costs time, too */
         advance(c);
         tsc = sim->start_tsc + (c->clk - sim->t0) + (uint64_t)c->skew;
@@ -42,11 +42,11 @@ static bool emit(struct sy_pcpu *c, uint32_t event, bool with_tsc, unsigned n, c
         sy_writer_high_water(sim, c->clk);
     if (!put) {
         if (first_loss == 0)
-            sy_ledger_loss_begins(sim, c, tsc);
+            sy_ledger_loss_begins(sim, c, c->clk);
         return false;
     }
     if (put & SY_PUT_AFTER_LOSS)
-        sy_ledger_loss_ends(sim, c, lost_tsc, first_loss);
+        sy_ledger_loss_ends(sim, c, lost_clk, first_loss);
     return true;
 }
 

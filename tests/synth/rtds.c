@@ -37,7 +37,7 @@ struct rtds_pool {
     struct sy_mask tickled;
     struct sy_timer timer;
     struct sy_pcpu *timer_on;
-    bool static_priority;
+    bool static_priority, no_quirks;
 };
 
 static struct rtds_pool *pool_of(const struct sy_vcpu *v)
@@ -92,12 +92,15 @@ static void link_after(struct queue *q, struct sy_rtds *s, struct sy_rtds *after
         q->head = s;
 }
 
-/* Behind everything that does not come after it. Searched from the tail, where new deadlines belong. */
+/* Behind everything that does not come after it. Searched from the tail, where new deadlines belong. Xen
+ * orders the replenishment queue by priority, too: who comes back to it in extratime is behind all who are
+ * not, and its replenishment waits for theirs. */
 static void insert_sorted(struct queue *q, struct sy_rtds *s, bool repl)
 {
     struct sy_rtds *after = q->tail;
+    bool by_deadline = repl && (pool_of(s->v)->no_quirks || pool_of(s->v)->static_priority);
 
-    while (after && compare(s, after) > 0)
+    while (after && (by_deadline ? after->deadline - s->deadline : compare(s, after)) > 0)
         after = NODE(after, repl)->prev;
     link_after(q, s, after, repl);
 }
@@ -182,14 +185,27 @@ static void repl_insert(struct sy_sim *sim, struct sy_rtds *s)
         arm(sim, p);
 }
 
-static void repl_remove(struct sy_sim *sim, struct sy_rtds *s)
+/* With --audit: a replenishment that comes, or is given up since the VCPU blocks, later than it was due. */
+static void overdue(struct sy_pcpu *on, const struct sy_rtds *s)
+{
+    if (on->sim->opt->audit && sy_pnow(on) > s->deadline)
+        sy_ledger_wait(on->sim, &(struct sy_fault_row){.kind = "late-replenish",
+                                                       .from = sy_at_pnow(on, s->deadline),
+                                                       .to = on->clk,
+                                                       .pcpu = (int)on->id,
+                                                       .v = s->v,
+                                                       .deadline_ns = s->deadline});
+}
+
+static void repl_remove(struct sy_pcpu *on, struct sy_rtds *s)
 {
     struct rtds_pool *p = pool_of(s->v);
     bool first = p->repl.head == s;
 
+    overdue(on, s);
     unlink_node(&p->repl, s, true);
     if (first)
-        arm(sim, p);
+        arm(on->sim, p);
 }
 
 static void update_deadline(struct sy_pcpu *on, struct sy_rtds *s, int64_t now)
@@ -257,6 +273,7 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
             sy_timer_set(sim, &s->held_timer, sy_at_now(sim, s->deadline + s->v->period));
             continue;
         }
+        overdue(on, s);
         update_deadline(on, s, now);
         done[n++] = s;
         if (s->run.on) {
@@ -348,7 +365,7 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
     if (snext && !sy_runnable(snext->v)) {
         queue_remove(on, snext);
         if (snext->repl.on)
-            repl_remove(sim, snext);
+            repl_remove(on, snext);
         snext = NULL;
     }
     bool can_stay = scurr && sy_runnable(curr) && scurr->cur_budget > 0;
@@ -399,7 +416,7 @@ static void rtds_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
     if (s->scheduled) {
         s->delayed_add = true;
         if (due && s->repl.on) {
-            repl_remove(sim, s);
+            repl_remove(on, s);
             repl_insert(sim, s);
         }
         return;
@@ -419,7 +436,7 @@ static void rtds_sleep(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v
     } else if (s->run.on) {
         queue_remove(on, s);
         if (s->repl.on)
-            repl_remove(sim, s);
+            repl_remove(on, s);
     } else {
         s->delayed_add = false;
     }
@@ -438,7 +455,7 @@ static void rtds_context_saved(struct sy_sim *sim, struct sy_pcpu *on, struct sy
     }
     s->delayed_add = false;
     if (s->repl.on)
-        repl_remove(sim, s);
+        repl_remove(on, s);
     s->blocked_at = s->last_start;
     if (prev->server == SY_POLLING) {
         s->cur_budget = 0;
@@ -468,7 +485,7 @@ static void rtds_remove(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *
     if (s->run.on)
         queue_remove(on, s);
     if (s->repl.on)
-        repl_remove(sim, s);
+        repl_remove(on, s);
     sy_timer_stop(sim, &s->held_timer);
     g_clear_pointer(&v->rtds, g_free);
 }
@@ -478,6 +495,7 @@ static void rtds_pool_init(struct sy_sim *sim, struct sy_pool *pool)
     struct rtds_pool *p = g_new0(struct rtds_pool, 1);
 
     pool->priv = p;
+    p->no_quirks = sim->opt->no_quirks;
     p->static_priority = g_str_equal(sim->opt->policy, "dm");
     p->timer_on = &sim->pcpu[sy_mask_from(&pool->cpus, 0)];
     sy_timer_init(&p->timer, replenish, pool);

@@ -34,6 +34,7 @@ def draw(r, seed):
         o["server"] = r.choice(["deferrable"] * 3 + ["periodic", "polling", "sporadic"])
     args = [f"--{k}={v}" for k, v in o.items()]
     if policy in ("gedf", "pedf", "dm"):
+        args.append("--audit=20")
         for kind in ("dropped-replenish", "inversion", "overrun", "unpinned"):
             if r.random() < 0.2:
                 args.append(f"--fault={kind}:2")

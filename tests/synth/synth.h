@@ -84,6 +84,7 @@ struct sy_pcpu {
     void *priv; /* owned by the policy */
     /* The decision in progress, as far as records of it were written. */
     bool burn_seen, burn_zero;
+    uint64_t lost_from; /* clk of the first record of the loss under way */
     /* A fault: the budget timer comes this late. */
     uint64_t overrun_cycles;
 };

@@ -172,7 +172,7 @@ static void make_dom0(struct sy_sim *sim)
     for (unsigned i = 0; i < d->vcpus; i++) {
         struct sy_vcpu *v = d->vcpu[i];
         reserve(v, 10000000, 0.4);
-        v->extratime = true;
+        v->extratime = sim->xen >= SY_XEN_4_17;
         v->affinity = (struct sy_mask){0};
         unsigned cpu = i % sy_mask_count(&d->pool->cpus), at = sy_mask_from(&d->pool->cpus, 0);
         while (cpu--)
@@ -334,7 +334,7 @@ struct sy_domain *sy_system_add(struct sy_sim *sim)
     for (unsigned i = 0; i < n; i++) {
         struct sy_vcpu *v = d->vcpu[i];
         reserve(v, draw_period(sim), 0.05 + 0.2 * sy_rng_unit(&sim->rng));
-        v->extratime = chance(sim, sim->opt->extratime);
+        v->extratime = chance(sim, sim->opt->extratime) && sim->xen >= SY_XEN_4_17;
         v->server = server_by_name(sim->opt->server);
         if (g_str_equal(sim->opt->policy, "pedf")) {
             v->cpu = sy_rng_below(&sim->rng, sim->pcpus);
@@ -373,7 +373,7 @@ bool sy_system_new(struct sy_sim *sim, GError **error)
         for (unsigned i = 0; i < n; i++, made++) {
             struct sy_vcpu *v = d->vcpu[i];
             reserve(v, draw_period(sim), util[made]);
-            v->extratime = chance(sim, o->extratime);
+            v->extratime = chance(sim, o->extratime) && sim->xen >= SY_XEN_4_17;
             draw_guest(sim, v);
         }
     }

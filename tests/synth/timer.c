@@ -86,6 +86,11 @@ bool sy_timer_run_next(struct sy_sim *sim)
     return true;
 }
 
+uint64_t sy_timer_next(const struct sy_sim *sim)
+{
+    return sim->heap.n ? sim->heap.slot[1]->at : 0;
+}
+
 double sy_rng_exp(struct sy_rng *r, double mean)
 {
     return -mean * log1p(-sy_rng_unit(r));

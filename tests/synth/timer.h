@@ -27,6 +27,9 @@ void sy_timer_stop(struct sy_sim *sim, struct sy_timer *t);
 /* Takes the earliest timer out and runs it; false if none is set. */
 bool sy_timer_run_next(struct sy_sim *sim);
 
+/* When the earliest timer fires; 0 if there is none. */
+uint64_t sy_timer_next(const struct sy_sim *sim);
+
 static inline bool sy_timer_pending(const struct sy_timer *t)
 {
     return t->place != 0;

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Holds `xentrail stats` and `xentrail check` against ledgers of xt-synth: every count and total, and every seeded fault,
+found and nothing else. compare_xentrail.py XENTRAIL FOLDER...; exit 1 if they differ."""
+import csv
+import json
+import os
+import subprocess
+import sys
+
+SAME = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "dispatches", "wakeups", "preemptions",
+        "depletions", "yield_switches", "migrations", "no_burn", "replenishments", "periods", "periods_judged",
+        "period_misses")
+# What a fault must show as, and what it may bring with it: a VCPU that waits for a forgotten replenishment or runs too
+# long makes others wait and pCPUs idle.
+RULES = {"dropped-replenish": ("replenishment", ()),
+         "inversion": ("priority-order", ()),
+         "overrun": ("budget", ("timer", "priority-order")),
+         "unpinned": ("pin", ("priority-order",))}
+
+# What Xen itself does wrong at times, as the audit lists it, and the rules that it breaks.
+CAUSES = {"priority-order": ("inversion", "idle"), "work-conserving": ("idle",), "replenishment": ("late-replenish",)}
+
+
+def rows(folder, name):
+    path = os.path.join(folder, name)
+    return list(csv.DictReader(open(path))) if os.path.exists(path) else []
+
+
+def run_json(xentrail, command, folder, hz):
+    cmd = [xentrail, command, "--json", "--tsc-hz", str(hz)]
+    if command == "check" and json.load(open(os.path.join(folder, "ledger.json")))["run"]["policy"] == "dm":
+        cmd.append("--priority=dm")
+    if command == "check":
+        cmd.append("--show=1000000")
+    p = subprocess.run([*cmd, folder], capture_output=True, text=True)
+    if p.returncode not in (0, 1):
+        raise RuntimeError(f"{' '.join(cmd)} {folder}: exit {p.returncode}: {p.stderr.strip()[-500:]}")
+    return json.loads(p.stdout)
+
+
+def compare_stats(xentrail, folder, ledger, wrong):
+    run = ledger["run"]
+    got = run_json(xentrail, "stats", folder, run["hz"])
+    r = got["run"][0]
+    for key in ("records", "lost_records", "pcpus", "duration_ns", "scheduler", "start_tsc"):
+        if r[key] != run[key] and r[key] != run[key] - 2**64:
+            wrong.append(f"run.{key}: xentrail {r[key]}, ledger {run[key]}")
+    theirs = {(v["domid"], v["vcpu"]): v for v in got["vcpus"]}
+    for v in ledger["vcpu"]:
+        t = theirs.get((v["domid"], v["vcpu"]))
+        if t is None:
+            if all(v[k] == 0 for k in SAME if k not in ("periods", "periods_judged", "replenishments")):
+                continue  # never changed its state: only the host snapshot knows it
+            wrong.append(f"d{v['domid']}v{v['vcpu']}: missing in xentrail")
+            continue
+        t.setdefault("yield_switches", t.get("yields"))
+        for key in SAME if run["scheduler"] == "rtds" else SAME[:-4]:
+            if key in t and t[key] != v[key]:
+                wrong.append(f"d{v['domid']}v{v['vcpu']}.{key}: xentrail {t[key]}, ledger {v[key]}")
+
+
+def overlaps(f, x, slack):
+    """Does violation x (s) touch fault f (ns)?"""
+    a, b = int(f["from_ts"]) - slack, int(f["to_ts"]) + slack
+    return x[0] <= b and x[1] >= a
+
+
+def compare_check(xentrail, folder, wrong):
+    got = run_json(xentrail, "check", folder, json.load(open(os.path.join(folder, "ledger.json")))["run"]["hz"])
+    limit = {r["rule"]: r["limit"] for r in got["rules"]}
+    broken = [(x["rule"], x["ts"], x["end_ts"], x) for x in got["violations"]]
+    faults = [f for f in rows(folder, "ledger-faults.csv") if f["kind"] in RULES]
+    waits = rows(folder, "ledger-waits.csv")
+    slack = 200000
+    for f in faults:
+        rule = RULES[f["kind"]][0]
+        if f["kind"] in ("inversion", "overrun") and int(f["amount"]) < 1.1 * limit.get(rule, 0) + 20000:
+            continue  # cut short by what happened next, below what counts as a violation
+        if not any(b[0] == rule and overlaps(f, b[1:3], slack) for b in broken):
+            wrong.append(f"{f['kind']} at {f['from_ts']} of d{f['domid']}v{f['vcpu']} not found by rule {rule}")
+    for rule, a, b, x in broken:
+        known = any((rule == RULES[f["kind"]][0] or rule in RULES[f["kind"]][1]) and overlaps(f, (a, b), slack) for f in faults)
+        known |= any(overlaps(w, (a, b), slack) for w in waits if w["kind"] in CAUSES.get(rule, ()))
+        if not known:
+            wrong.append(f"check invents {x}")
+
+
+def compare(xentrail, folder):
+    wrong = []
+    ledger = json.load(open(os.path.join(folder, "ledger.json")))
+    kinds = {f["kind"] for f in rows(folder, "ledger-faults.csv")}
+    compare_stats(xentrail, folder, ledger, wrong)
+    # The rules take servers for deferrable ones, as Xen's are.
+    if "tsc-skew" not in kinds and ledger["run"]["server"] == "deferrable":
+        compare_check(xentrail, folder, wrong)
+    for w in wrong[:20]:
+        print(f"{folder}: {w}")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(any([compare(sys.argv[1], f) for f in sys.argv[2:]]))
