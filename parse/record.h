@@ -38,6 +38,10 @@ struct xt_trace_options {
 struct xt_trace *xt_trace_open(const char *path, const struct xt_trace_options *options, GError **error);
 void xt_trace_free(struct xt_trace *trace);
 
+/* A second reader with its own place, restricted to one pCPU (slot; -1: all, merged). It shares file and survey with
+ * trace, which must outlive it; both belong to one thread. Free with xt_trace_free. */
+struct xt_trace *xt_trace_view_new(const struct xt_trace *trace, int slot);
+
 /* Next record in time order: TSC, then pCPU number; within a pCPU always file order. Returns false at the end, or
  * with error set if the file could not be read. Lost-records and wrap records come like every other. */
 bool xt_trace_next(struct xt_trace *trace, struct xt_record *record, GError **error);

@@ -40,6 +40,7 @@ struct xt_trace {
     bool advance; /* the record handed out last still has to be passed over */
     bool started;
     int selected; /* slot, -1 all */
+    bool is_view; /* source, layouts and survey belong to another trace */
     uint32_t words[7];
 };
 
@@ -301,6 +302,8 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
     for (uint32_t i = 0; i < trace->survey->n_pcpus; i++) {
         uint64_t window;
         struct cursor *c = &trace->cursors[i];
+        if (trace->selected >= 0 && (uint32_t)trace->selected != i)
+            continue;
         if (!find_window(trace, i, tsc, &window, error))
             return false;
         *c = (struct cursor){ .slot = i, .buffer = c->buffer, .capacity = c->capacity, .next_window = window };
@@ -311,6 +314,27 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
         if (!advance(trace, error))
             return false;
     return true;
+}
+
+static void prepare_cursors(struct xt_trace *trace)
+{
+    trace->cursors = g_new0(struct cursor, trace->survey->n_pcpus + 1);
+    trace->heap = g_new0(struct key, trace->survey->n_pcpus + 1);
+    xt_trace_rewind(trace);
+}
+
+struct xt_trace *xt_trace_view_new(const struct xt_trace *trace, int slot)
+{
+    struct xt_trace *view = g_new0(struct xt_trace, 1);
+
+    view->options = trace->options;
+    view->source = trace->source;
+    view->layouts = trace->layouts;
+    view->survey = trace->survey;
+    view->selected = slot;
+    view->is_view = true;
+    prepare_cursors(view);
+    return view;
 }
 
 struct xt_trace *xt_trace_open(const char *path, const struct xt_trace_options *options, GError **error)
@@ -327,9 +351,7 @@ struct xt_trace *xt_trace_open(const char *path, const struct xt_trace_options *
         xt_trace_free(trace);
         return NULL;
     }
-    trace->cursors = g_new0(struct cursor, trace->survey->n_pcpus + 1);
-    trace->heap = g_new0(struct key, trace->survey->n_pcpus + 1);
-    xt_trace_rewind(trace);
+    prepare_cursors(trace);
     return trace;
 }
 
@@ -341,9 +363,11 @@ void xt_trace_free(struct xt_trace *trace)
         free_buffers(trace);
     g_free(trace->cursors);
     g_free(trace->heap);
-    xt_survey_free(trace->survey);
-    xt_layout_index_free(trace->layouts);
-    xt_source_close(&trace->source);
+    if (!trace->is_view) {
+        xt_survey_free(trace->survey);
+        xt_layout_index_free(trace->layouts);
+        xt_source_close(&trace->source);
+    }
     g_free(trace);
 }
 
