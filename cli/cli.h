@@ -21,6 +21,7 @@ enum xt_exit {
 int xt_cmd_check(int argc, char **argv);
 int xt_cmd_misses(int argc, char **argv);
 int xt_cmd_dump(int argc, char **argv);
+int xt_cmd_export(int argc, char **argv);
 int xt_cmd_info(int argc, char **argv);
 int xt_cmd_lab(int argc, char **argv);
 int xt_cmd_record(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct {
     { "compare", "write a report that compares policies", xt_cmd_compare },
     { "check", "conformance to the policy: order, budgets, pins; exit 1 on violations", xt_cmd_check },
     { "dump", "every record of a trace, readable", xt_cmd_dump },
+    { "export", "a trace in the formats of other people's tools", xt_cmd_export },
     { "lab", "a real RT-Xen host inside QEMU, for those who have none", xt_cmd_lab },
 };
 

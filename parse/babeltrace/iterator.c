@@ -216,6 +216,8 @@ bt_message_iterator_class_next_method_status xt_xentrace_iterator_next(bt_self_m
                 bt_message_put_ref(messages[--n]);
             if (!error)
                 return BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_MEMORY_ERROR;
+            if (it->component->input)
+                it->component->input->error_code = error->code;
             BT_CURRENT_THREAD_ERROR_APPEND_CAUSE_FROM_MESSAGE_ITERATOR(self, "%s", error->message);
             g_error_free(error);
             return BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_ERROR;

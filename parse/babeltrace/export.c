@@ -1,0 +1,217 @@
+/* A CTF trace by libbabeltrace2's own writer: source.xentrace.file -> flt.utils.muxer -> sink.ctf.fs. */
+#include "parse/babeltrace/babeltrace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parse/babeltrace/xentrace.h"
+#include "parse/error.h"
+
+#define PROGRESS_STEPS 4096 /* batches of messages between two reports and looks at cancel */
+
+/* What libbabeltrace2 says of the failure; its deepest cause comes first. code: of the error to set. */
+static bool fail(GError **error, int code, const char *what)
+{
+    const bt_error *bt = bt_current_thread_take_error();
+
+    if (bt && bt_error_get_cause_count(bt))
+        g_set_error(error, XT_ERROR, code, "%s: %s", what,
+                    bt_error_cause_get_message(bt_error_borrow_cause_by_index(bt, 0)));
+    else
+        g_set_error(error, XT_ERROR, code, "%s: libbabeltrace2 does not say why (out of memory?)", what);
+    if (bt)
+        bt_error_release(bt);
+    return false;
+}
+
+static const bt_plugin *find_plugin(const char *name, GError **error)
+{
+    const bt_plugin *plugin = NULL;
+
+    if (bt_plugin_find(name, BT_TRUE, BT_FALSE, BT_TRUE, BT_TRUE, BT_FALSE, &plugin) == BT_PLUGIN_FIND_STATUS_OK)
+        return plugin;
+    bt_current_thread_clear_error();
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM,
+                "libbabeltrace2's plugin '%s' is missing: install libbabeltrace2 completely (Debian: libbabeltrace2-0)",
+                name);
+    return NULL;
+}
+
+/* The component class of the plugin, made here so that no plugin file need be found. */
+static bt_component_class_source *new_source_class(void)
+{
+    bt_message_iterator_class *iterators = bt_message_iterator_class_create(xt_xentrace_iterator_next);
+
+    if (!iterators)
+        return NULL;
+    bt_component_class_source *source = bt_component_class_source_create("file", iterators);
+    bool ok = source &&
+              bt_message_iterator_class_set_initialize_method(iterators, xt_xentrace_iterator_init) == 0 &&
+              bt_message_iterator_class_set_finalize_method(iterators, xt_xentrace_iterator_finalize) == 0 &&
+              bt_component_class_source_set_initialize_method(source, xt_xentrace_init) == 0 &&
+              bt_component_class_source_set_finalize_method(source, xt_xentrace_finalize) == 0;
+    bt_message_iterator_class_put_ref(iterators);
+    if (!ok)
+        BT_COMPONENT_CLASS_SOURCE_PUT_REF_AND_RESET(source);
+    return source;
+}
+
+struct parts {
+    const bt_plugin *utils, *ctf;
+    bt_component_class_source *source_class;
+    bt_value *sink_params;
+    bt_graph *graph;
+};
+
+static void free_parts(struct parts *p)
+{
+    bt_graph_put_ref(p->graph);
+    bt_value_put_ref(p->sink_params);
+    bt_component_class_source_put_ref(p->source_class);
+    bt_plugin_put_ref(p->utils);
+    bt_plugin_put_ref(p->ctf);
+}
+
+static bool add_components(struct parts *p, struct xt_bt_input *input, const bt_component_source **source,
+                           const bt_component_filter **muxer, const bt_component_sink **sink)
+{
+    const bt_component_class_filter *muxer_class =
+        bt_plugin_borrow_filter_component_class_by_name_const(p->utils, "muxer");
+    const bt_component_class_sink *sink_class = bt_plugin_borrow_sink_component_class_by_name_const(p->ctf, "fs");
+
+    return muxer_class && sink_class &&
+           bt_graph_add_source_component_with_initialize_method_data(p->graph, p->source_class, "trace", NULL, input,
+                                                                     BT_LOGGING_LEVEL_NONE, source) == 0 &&
+           bt_graph_add_filter_component(p->graph, muxer_class, "muxer", NULL, BT_LOGGING_LEVEL_NONE, muxer) == 0 &&
+           bt_graph_add_sink_component(p->graph, sink_class, "ctf", p->sink_params, BT_LOGGING_LEVEL_NONE, sink) == 0;
+}
+
+static bool connect_components(bt_graph *graph, const bt_component_source *source, const bt_component_filter *muxer,
+                               const bt_component_sink *sink)
+{
+    uint64_t n = bt_component_source_get_output_port_count(source);
+
+    /* a muxer always has one free input port more */
+    for (uint64_t i = 0; i < n; i++)
+        if (bt_graph_connect_ports(graph, bt_component_source_borrow_output_port_by_index_const(source, i),
+                                   bt_component_filter_borrow_input_port_by_index_const(muxer, i), NULL) != 0)
+            return false;
+    return bt_graph_connect_ports(graph, bt_component_filter_borrow_output_port_by_index_const(muxer, 0),
+                                  bt_component_sink_borrow_input_port_by_index_const(sink, 0), NULL) == 0;
+}
+
+static bool build(struct parts *p, struct xt_bt_input *input, const char *folder, GError **error)
+{
+    const bt_component_source *source;
+    const bt_component_filter *muxer;
+    const bt_component_sink *sink;
+
+    if (!(p->utils = find_plugin("utils", error)) || !(p->ctf = find_plugin("ctf", error)))
+        return false;
+    p->source_class = new_source_class();
+    p->graph = bt_graph_create(0);
+    p->sink_params = bt_value_map_create();
+    bool ok = p->source_class && p->graph && p->sink_params &&
+              bt_value_map_insert_string_entry(p->sink_params, "path", folder) == 0 &&
+              bt_value_map_insert_bool_entry(p->sink_params, "assume-single-trace", BT_TRUE) == 0 &&
+              bt_value_map_insert_bool_entry(p->sink_params, "quiet", BT_TRUE) == 0 &&
+              add_components(p, input, &source, &muxer, &sink) && connect_components(p->graph, source, muxer, sink);
+    return ok || fail(error, XT_ERROR_SYSTEM, "cannot set up the conversion");
+}
+
+static bool run_graph(bt_graph *graph, struct xt_bt_input *input, const volatile int *cancel,
+                      void (*progress)(void *user, uint64_t done, uint64_t total), void *user, GError **error)
+{
+    uint64_t total = xt_trace_survey(input->trace)->records;
+
+    for (unsigned step = 1;; step++) {
+        bt_graph_run_once_status status = bt_graph_run_once(graph);
+        if (status == BT_GRAPH_RUN_ONCE_STATUS_END)
+            return true;
+        if (status != BT_GRAPH_RUN_ONCE_STATUS_OK && status != BT_GRAPH_RUN_ONCE_STATUS_AGAIN)
+            return fail(error, input->error_code ? input->error_code : XT_ERROR_SYSTEM, "cannot write the CTF trace");
+        if (step % PROGRESS_STEPS)
+            continue;
+        if (progress)
+            progress(user, input->records, total);
+        if (cancel && *cancel) {
+            g_set_error_literal(error, XT_ERROR, XT_ERROR_SYSTEM, "interrupted: nothing was written");
+            return false;
+        }
+    }
+}
+
+/* What sink.ctf.fs has written: a flat folder. */
+static void remove_folder(const char *path)
+{
+    GDir *dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        char *file = g_build_filename(path, name, NULL);
+        unlink(file);
+        g_free(file);
+    }
+    if (dir)
+        g_dir_close(dir);
+    rmdir(path);
+}
+
+static bool is_free(const char *path, GError **error)
+{
+    struct stat st;
+    GDir *dir;
+
+    if (lstat(path, &st))
+        return true;
+    dir = S_ISDIR(st.st_mode) ? g_dir_open(path, 0, NULL) : NULL;
+    bool empty = dir && !g_dir_read_name(dir);
+    if (dir)
+        g_dir_close(dir);
+    if (!empty)
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: exists already: name a folder that does not, or remove it",
+                    path);
+    return empty;
+}
+
+bool xt_ctf_export(struct xt_trace *trace, const struct xt_recording *recording, const struct xt_run *run,
+                   const char *path, const volatile int *cancel,
+                   void (*progress)(void *user, uint64_t done, uint64_t total), void *user, GError **error)
+{
+    struct xt_bt_input input = { .trace = trace, .recording = recording, .run = run };
+    struct parts parts = { 0 };
+    char *target = g_strdup(path), *folder, *trace_folder;
+
+    for (size_t n = strlen(target); n > 1 && target[n - 1] == '/'; n--)
+        target[n - 1] = 0;
+    if (!is_free(target, error)) {
+        g_free(target);
+        return false;
+    }
+    folder = g_strdup_printf("%s.partial-XXXXXX", target);
+    if (!mkdtemp(folder)) {
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot make a folder: %s", folder, g_strerror(errno));
+        g_free(folder);
+        g_free(target);
+        return false;
+    }
+    trace_folder = g_build_filename(folder, "ctf", NULL); /* sink.ctf.fs wants to make it itself */
+    bool ok = build(&parts, &input, trace_folder, error) &&
+              run_graph(parts.graph, &input, cancel, progress, user, error);
+    free_parts(&parts); /* the metadata is written when the sink goes */
+    if (ok && rename(trace_folder, target)) {
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot be named so: %s", target, g_strerror(errno));
+        ok = false;
+    }
+    if (!ok)
+        remove_folder(trace_folder);
+    rmdir(folder);
+    g_free(trace_folder);
+    g_free(folder);
+    g_free(target);
+    return ok;
+}
