@@ -207,29 +207,41 @@ static bool flushed(FILE *out, GError **error)
     return false;
 }
 
-/* path NULL: standard output. Else a file that appears when it is complete. */
-static bool export_records(struct rows *r, bool csv, const char *path, GError **error)
+/* Pipes and devices cannot be replaced by a finished file. */
+static bool is_special(const char *path)
 {
-    const volatile int *cancel = xt_catch_signals();
-    char *temporary = path ? g_strdup_printf("%s.partial-XXXXXX", path) : NULL;
-    int fd = path ? g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666) : -1;
+    struct stat st;
 
-    if (path && fd < 0) {
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot write: %s", path, g_strerror(errno));
-        g_free(temporary);
-        return false;
-    }
-    r->out = path ? fdopen(fd, "w") : stdout;
-    bool ok = write_records(r, csv, cancel, error) && flushed(r->out, error);
-    if (path) {
-        fclose(r->out);
-        if (ok && rename(temporary, path)) {
-            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot be named so: %s", path, g_strerror(errno));
-            ok = false;
-        }
-        if (!ok)
-            unlink(temporary);
-    }
+    return !stat(path, &st) && !S_ISREG(st.st_mode);
+}
+
+static bool cannot_write(const char *path, GError **error)
+{
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot write: %s", path, g_strerror(errno));
+    return false;
+}
+
+static bool export_to_stream(struct rows *r, bool csv, FILE *out, GError **error)
+{
+    r->out = out;
+    return write_records(r, csv, xt_catch_signals(), error) && flushed(out, error);
+}
+
+/* A file that appears when it is complete. */
+static bool export_to_file(struct rows *r, bool csv, const char *path, GError **error)
+{
+    bool special = is_special(path);
+    char *temporary = special ? g_strdup(path) : g_strdup_printf("%s.partial-XXXXXX", path);
+    int fd = special ? open(path, O_WRONLY | O_CLOEXEC) : g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    bool ok = out ? export_to_stream(r, csv, out, error) : cannot_write(path, error);
+
+    if (out && fclose(out) && ok)
+        ok = cannot_write(path, error);
+    if (!special && ok && rename(temporary, path))
+        ok = cannot_write(path, error);
+    if (!special && !ok)
+        unlink(temporary);
     g_free(temporary);
     return ok;
 }
@@ -249,7 +261,7 @@ static bool export_rows(struct xt_input *input, const char *name, bool csv, cons
         g_free((struct xt_pcpu *)run.pcpus);
     }
     find_columns(&r);
-    bool ok = export_records(&r, csv, path, error);
+    bool ok = path ? export_to_file(&r, csv, path, error) : export_to_stream(&r, csv, stdout, error);
     g_ptr_array_unref(r.columns);
     g_free(r.events);
     g_free(r.cells);

@@ -6,7 +6,7 @@
 #include "parse/babeltrace/xentrace.h"
 #include "parse/format.h"
 
-#define MAX_PENDING 8 /* messages that one record can cause: packet end, beginning, end, loss, beginning, event */
+#define MAX_PENDING 8 /* messages that one record can cause: at most end, beginning, end, loss, beginning, event */
 
 enum stage { STAGE_BEGIN, STAGE_RECORDS, STAGE_END, STAGE_DONE };
 
@@ -78,6 +78,8 @@ static bool push_loss(bt_self_message_iterator *self, struct iterator *it, uint6
 /* A loss begins: what is before it ends here. Something must be before it, or readers of CTF would lose its count. */
 static bool begin_gap(bt_self_message_iterator *self, struct iterator *it, const struct xt_record *gap)
 {
+    if (it->alone && !close_packet(self, it))
+        return false;
     advance(it, gap->tsc);
     it->gap_cycles = it->cycles;
     it->in_gap = true;
