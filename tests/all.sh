@@ -22,14 +22,15 @@ step() {
     return $status
 }
 
-# build_in FOLDER OPTION...
+# build_in FOLDER TARGET OPTION...
 build_in() {
     folder=$1
-    shift
+    target=$2
+    shift 2
     if [ -f "$folder/build.ninja" ]; then
-        step meson configure "$folder" "$@" && step ninja -C "$folder"
+        step meson configure "$folder" "$@" && step ninja -C "$folder" "$target"
     else
-        step meson setup "$folder" "$@" && step ninja -C "$folder"
+        step meson setup "$folder" "$@" && step ninja -C "$folder" "$target"
     fi
 }
 
@@ -39,7 +40,7 @@ suite() {
     folder=$2
     shift 2
     printf '== %s\n' "$title"
-    if ! build_in "$folder" "$@"; then
+    if ! build_in "$folder" all "$@"; then
         count 0 1
         return
     fi
@@ -49,9 +50,17 @@ suite() {
     count $result
 }
 
+# Seeds for the trace fuzzer: the hand-made cases and the beginning of a real trace, behind the byte that says how to read.
+seed_traces() {
+    for case in tests/oracle/cases/*.txt; do
+        { printf '\1' && python3 tests/oracle/mktrace.py "$case"; } >"$1/$(basename "$case" .txt)"
+    done
+    { printf '\0' && zstd -qdc examples/gedf/trace.xen.zst | head -c 12000; } >"$1/gedf"
+}
+
 fuzz() {
     printf '== fuzzers, %s s each\n' "$fuzz_seconds"
-    if ! CC=clang build_in build-test-fuzz -Dfuzz=true -Db_lundef=false -Dwerror=true; then
+    if ! CC=clang build_in build-test-fuzz fuzzers -Dfuzz=true -Db_lundef=false -Dwerror=true; then
         count 0 1
         return
     fi
@@ -60,6 +69,7 @@ fuzz() {
         name=$(basename "$target")
         corpus=build-test-fuzz/corpus-$name
         mkdir -p "$corpus"
+        [ "$name" != fuzz-trace ] || seed_traces "$corpus"
         [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"
         if step "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
             -artifact_prefix="build-test-fuzz/$name-" "$corpus"; then
