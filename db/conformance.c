@@ -77,7 +77,7 @@ bool xt_store_conformance(struct xt_store *s, const struct xt_findings *findings
     };
     bool ok = true;
 
-    for (unsigned i = 0; ok && i < G_N_ELEMENTS(tables); i++) {
+    for (unsigned i = 0; findings && ok && i < G_N_ELEMENTS(tables); i++) {
         struct xt_bind b = { xt_db_prepare(xt_db_sqlite(s->db), tables[i].sql, error), 0 };
         if (!b.stmt)
             return false;
