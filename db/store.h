@@ -38,8 +38,7 @@ void xt_store_note(struct xt_store *store, const char *note);
 bool xt_db_add_job(struct xt_store *store, const struct xt_db_job *job, int64_t log_end, GError **error);
 
 /* After the sink's end(): writes the run, its VCPUs, statistics and findings (NULL: none), and commits. hash: of the
- * recording's content, NULL
- * unknown. */
+ * recording's content, NULL unknown. */
 bool xt_store_commit(struct xt_store *store, const char *hash, const struct xt_stats *stats,
                      const struct xt_findings *findings, GError **error);
 
