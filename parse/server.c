@@ -221,7 +221,8 @@ bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_n
     struct servers *servers = m->servers;
     struct server *s = v->server;
 
-    if (!s || s->reference || !servers->learned.have_offset || deadline_now_ns < 0 || deadline_now_ns > MAX_DEADLINE_NS)
+    if (!s || s->reference || !servers->learned.have_offset || deadline_now_ns < 0 || deadline_now_ns > MAX_DEADLINE_NS ||
+        budget_ns < 0 || budget_ns > MAX_DEADLINE_NS)
         return true;
     if (s->have_deadline_now && deadline_now_ns <= s->last_deadline_now)
         return true; /* the same period again */
