@@ -3,6 +3,8 @@
 
 #include "render/gantt-private.h"
 
+#define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
+
 /* Adds owner's share on top of *filled (ns per column, owned by the caller) and draws it as one stepped area. */
 static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row, int64_t *filled,
                   const int64_t *share, const struct xt_paint *paint, const struct xt_tag *tag)
@@ -50,30 +52,60 @@ static struct xt_paint owner_paint(const struct xt_look *look)
     return (struct xt_paint){.fill = look->fill, .stroke = XT_NO_COLOUR, .texture = look->texture, .texture_ink = look->ink};
 }
 
+const struct xt_paint gantt_paint_others = {.fill = 0xd9d9d9, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED,
+                                            .texture_ink = XT_COLOUR_WAIT};
+
 static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER, .stroke = XT_NO_COLOUR,
                                               .texture = XT_TEXTURE_FALLING, .texture_ink = XT_COLOUR_UNKNOWN};
 
-/* The share of every owner >= 0 of a row, in ascending order. */
-static GArray *owners_of(const struct xt_density *d, int row)
+struct owner {
+    int owner;
+    int64_t sum;
+};
+
+static int by_sum(gconstpointer a, gconstpointer b)
 {
-    GArray *owners = g_array_new(FALSE, FALSE, sizeof(int));
+    const struct owner *x = a, *y = b;
+    return x->sum != y->sum ? (x->sum < y->sum ? 1 : -1) : x->owner - y->owner;
+}
+
+static int by_number(gconstpointer a, gconstpointer b)
+{
+    return ((const struct owner *)a)->owner - ((const struct owner *)b)->owner;
+}
+
+/* Who has a share >= 0 of a row. *n_first of them have a colour of their own and come by number; the rest, if any, is pooled. */
+static GArray *owners_of(const struct xt_density *d, int row, unsigned *n_first)
+{
+    GArray *owners = g_array_new(FALSE, FALSE, sizeof(struct owner));
     GHashTableIter iter;
-    gpointer key;
+    gpointer key, share;
 
     g_hash_table_iter_init(&iter, d->shares);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    while (g_hash_table_iter_next(&iter, &key, &share)) {
         int64_t k = *(int64_t *)key;
-        int owner = (int)(uint32_t)k;
-        if ((int)(k >> 32) == row && owner >= 0)
-            g_array_append_val(owners, owner);
+        struct owner one = {.owner = (int)(uint32_t)k};
+        if ((int)(k >> 32) != row || one.owner < 0)
+            continue;
+        one.sum = sum(share, d->n_columns);
+        g_array_append_val(owners, one);
     }
-    for (unsigned i = 1; i < owners->len; i++)
-        for (unsigned j = i; j > 0 && g_array_index(owners, int, j) < g_array_index(owners, int, j - 1); j--) {
-            int swap = g_array_index(owners, int, j);
-            g_array_index(owners, int, j) = g_array_index(owners, int, j - 1);
-            g_array_index(owners, int, j - 1) = swap;
-        }
+    g_array_sort(owners, by_sum);
+    *n_first = MIN(owners->len, MOST_OWNERS);
+    qsort(owners->data, *n_first, sizeof(struct owner), by_number);
     return owners;
+}
+
+/* The shares of the pooled owners together; caller frees. */
+static int64_t *pool(const struct xt_density *d, int row, const GArray *owners, unsigned from)
+{
+    int64_t *pooled = g_new0(int64_t, d->n_columns);
+    for (unsigned i = from; i < owners->len; i++) {
+        const int64_t *share = xt_density_share(d, row, g_array_index(owners, struct owner, i).owner);
+        for (unsigned c = 0; c < d->n_columns; c++)
+            pooled[c] += share[c];
+    }
+    return pooled;
 }
 
 static void draw_share(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
@@ -95,10 +127,11 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
     const struct xt_scene_vcpu *vcpu = is_pcpu ? NULL : &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
     int density_row = is_pcpu ? xt_density_row_pcpu(pcpu) : xt_density_row_vcpu(row->index);
     int64_t *filled = g_new0(int64_t, d->n_columns);
-    GArray *owners = owners_of(d, density_row);
+    unsigned n_first;
+    GArray *owners = owners_of(d, density_row, &n_first);
 
-    for (unsigned i = 0; i < owners->len; i++) {
-        int owner = g_array_index(owners, int, i);
+    for (unsigned i = 0; i < n_first; i++) {
+        int owner = g_array_index(owners, struct owner, i).owner;
         int domid = is_pcpu ? owner : vcpu->domid;
         struct xt_look look = gantt_look(g, domid, is_pcpu ? pcpu : owner);
         struct xt_paint paint = owner_paint(&look);
@@ -106,6 +139,13 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
                              is_pcpu ? -1 : vcpu->vcpu, is_pcpu ? pcpu : g->options.colour_by_pcpu ? owner : -1};
         draw_share(g, panel, canvas, row, density_row, filled, owner, &paint, tag);
         g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
+    }
+    if (n_first < owners->len) {
+        int64_t *others = pool(d, density_row, owners, n_first);
+        struct xt_tag tag = {"share others", scene->from, sum(others, d->n_columns), -1, -1, pcpu};
+        stack(g, panel, canvas, row, filled, others, &gantt_paint_others, &tag);
+        g->used[USED_OTHERS] = true;
+        g_free(others);
     }
     struct xt_tag tag = {"share waiting", scene->from, 0, vcpu ? vcpu->domid : -1, vcpu ? vcpu->vcpu : -1, pcpu};
     if (xt_density_share(d, density_row, XT_SHARE_RUNNABLE)) {

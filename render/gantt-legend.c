@@ -147,6 +147,7 @@ void gantt_fill_legend(struct gantt *g)
         {USED_MIGRATION_ARROW, "migration between pCPUs"},
         {USED_CROWDED, "further mark, too close to draw"},
         {USED_MISS, "period missed, with its number"},
+        {USED_OTHERS, "other domains"},
         {USED_MISS_COLUMN, "periods missed in that time"},
         {USED_JOB_MISS, "job that missed its deadline"},
     };
@@ -159,8 +160,11 @@ void gantt_fill_legend(struct gantt *g)
     add_owners(g);
     for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++)
         if (g->used[entries[i].what])
-            xt_legend_add(g->legend, swatch_used, entries[i].what == USED_LOSS ? &lost : &unknown, (int)entries[i].what,
-                          entries[i].label);
+            xt_legend_add(g->legend, swatch_used,
+                          entries[i].what == USED_LOSS ? &lost : entries[i].what == USED_OTHERS ? &gantt_paint_others : &unknown,
+                          (int)entries[i].what,
+                          entries[i].what == USED_MISS && g->used[USED_MORE_MISSES] ? "period missed, with its number; +n: n more in that row"
+                                                                                   : entries[i].label);
 }
 
 /* About one run: what it is, and what the picture stands for. */
@@ -186,12 +190,13 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
     unsigned hidden = panel->left_out;
     for (unsigned v = 0; v < scene->vcpus->len; v++)
         hidden += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
-    if ((g->options.rows & XT_ROWS_VCPU) && hidden > 0)
-        g_string_append_printf(out, "; rows for %u of %u VCPUs", scene->vcpus->len - hidden, scene->vcpus->len);
-    if (scene->quiet > 0)
-        g_string_append_printf(out, ", %u neither ran nor waited", scene->quiet);
-    if (panel->left_out > 0)
-        g_string_append_printf(out, ", those that ran most");
+    unsigned shown = scene->vcpus->len - hidden;
+    if ((g->options.rows & XT_ROWS_VCPU) && hidden > 0) {
+        g_string_append_printf(out, "; rows for %u of %u VCPUs%s", shown, scene->vcpus->len,
+                               panel->left_out > 0 && shown > 0 ? ", those that ran most" : "");
+        if (scene->quiet > 0)
+            g_string_append_printf(out, " (%u neither ran nor waited)", scene->quiet);
+    }
     if (panel->pcpus_left_out > 0)
         g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out, scene->pcpus->len);
     g_string_append(out, ". ");
@@ -219,7 +224,8 @@ char *gantt_caption(const struct gantt *g)
                                xt_format_duration(a, sizeof(a), column, 3));
     } else if (g->used[USED_RUNNING]) {
         if (g->used[USED_ARROW_LEFT_OUT])
-            g_string_append(out, "Arrows of migrations that would touch are left out; every migration has its diamond. ");
+            g_string_append_printf(out, "Arrows of migrations that would crowd the rows are left out%s. ",
+                                   g->used[USED_MIGRATION] ? "; the diamonds show them all" : "");
         double least = XT_LINE_BOX / g->plot_width * (double)(scene->to - scene->from);
         g_string_append_printf(out, "A box shorter than %s shows as a hairline. ",
                                xt_format_duration(a, sizeof(a), least, 2));

@@ -72,14 +72,23 @@ void gantt_completion(struct xt_canvas *canvas, double x, double top, double bot
     xt_canvas_line(canvas, x - size / 2, top, x + size / 2, top, XT_PAINT_LINE(colour, XT_LINE_MARK * 1.6), NULL);
 }
 
-double gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size, const char *text)
+static struct xt_font badge_font(double size)
 {
-    struct xt_font font = {.size = size, .bold = true, .colour = XT_COLOUR_PAPER};
-    double height = size * 1.3;
-    double width = MAX(height, xt_text_width(&font, text) + size * 0.6);
+    return (struct xt_font){.size = size, .bold = true, .colour = XT_COLOUR_PAPER};
+}
+
+double gantt_badge_width(double size, const char *text)
+{
+    struct xt_font font = badge_font(size);
+    return MAX(size * 1.3, xt_text_width(&font, text) + size * 0.6);
+}
+
+void gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size, const char *text)
+{
+    struct xt_font font = badge_font(size);
+    double height = size * 1.3, width = gantt_badge_width(size, text);
 
     x = CLAMP(x, left + width / 2, MAX(left + width / 2, right - width / 2));
     xt_canvas_rect(canvas, x - width / 2, y - height / 2, width, height, XT_PAINT_FILL(XT_COLOUR_MISS), NULL);
     xt_canvas_text(canvas, x, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, text, 0);
-    return width;
 }

@@ -7,40 +7,58 @@
 #define LEAST_ARROW_STEP 4.5 /* pt between arrows of a row; below, ticks */
 #define LEAST_TICK_STEP 1.2  /* below, nothing but misses */
 
-/* Badges of one row, merged where they would overlap. */
-struct badges {
-    double x; /* centre of the first */
-    double last;
-    int first_number, last_number, n;
-    char prefix[4];
+/* The badge of a row that is not drawn yet; further misses join it where their own would touch it. */
+struct badge {
+    double first_x, last_x;
+    int number, n;
+    double size;
 };
 
-static void flush_badges(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badges *b)
+static void badge_text(const struct badge *b, char *text, size_t size)
+{
+    if (b->n == 1)
+        snprintf(text, size, "%d", b->number);
+    else
+        snprintf(text, size, "%d +%d", b->number, b->n - 1);
+}
+
+static void badge_span(const struct gantt *g, const struct badge *b, double *left, double *right)
+{
+    char text[48];
+    badge_text(b, text, sizeof(text));
+    double width = gantt_badge_width(b->size, text), middle = (b->first_x + b->last_x) / 2;
+    *left = CLAMP(middle - width / 2, g->left, MAX(g->left, g->left + g->plot_width - width));
+    *right = *left + width;
+}
+
+static void flush_badge(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badge *b)
 {
     char text[48];
     if (b->n == 0)
         return;
-    if (b->n == 1)
-        snprintf(text, sizeof(text), "%s%d", b->prefix, b->first_number);
-    else
-        snprintf(text, sizeof(text), "%s%d–%d", b->prefix, b->first_number, b->last_number);
-    double size = MIN(g->theme.small, (row->box_y - row->arrow_y) * 0.8);
-    gantt_badge(canvas, (b->x + b->last) / 2, row->arrow_y + size * 0.65, g->left, g->left + g->plot_width,
-                MAX(size, 4), text);
+    badge_text(b, text, sizeof(text));
+    gantt_badge(canvas, (b->first_x + b->last_x) / 2, row->arrow_y + b->size * 0.65, g->left, g->left + g->plot_width, b->size,
+                text);
+    g->used[USED_MORE_MISSES] |= b->n > 1;
     b->n = 0;
 }
 
-static void add_badge(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badges *b, double x, int number)
+static void add_badge(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badge *b, double x, int number)
 {
-    double room = g->theme.small * 2.6;
-    if (b->n > 0 && x - b->last < room)
-        b->n++;
-    else {
-        flush_badges(g, canvas, row, b);
-        *b = (struct badges){.x = x, .first_number = number, .n = 1, .prefix = ""};
+    struct badge own = {x, x, number, 1, MAX(MIN(g->theme.small, (row->box_y - row->arrow_y) * 0.8), 4)};
+    double left, right, own_left, own_right;
+
+    if (b->n > 0) {
+        badge_span(g, b, &left, &right);
+        badge_span(g, &own, &own_left, &own_right);
+        if (own_left < right + 1.5) {
+            b->last_x = x;
+            b->n++;
+            return;
+        }
+        flush_badge(g, canvas, row, b);
     }
-    b->last = x;
-    b->last_number = number;
+    *b = own;
 }
 
 static bool in_window(const struct xt_scene *scene, int64_t ts)
@@ -85,7 +103,7 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
-    struct badges badges = {.n = 0};
+    struct badge badge = {.n = 0};
     double base = row->box_y + row->box_height, size = g->unit * 0.62;
 
     for (unsigned n = 0; n < scene->periods->len; n++) {
@@ -124,9 +142,9 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
             continue;
         tag.kind = "deadline missed";
         gantt_arrow_down(canvas, x1, row->arrow_y, base, size * 1.15, XT_LINE_MARK * 2, XT_COLOUR_MISS, &tag);
-        add_badge(g, canvas, row, &badges, x1, p->number);
+        add_badge(g, canvas, row, &badge, x1, p->number);
     }
-    flush_badges(g, canvas, row, &badges);
+    flush_badge(g, canvas, row, &badge);
 }
 
 /* Overview: how many misses end in a column is told by a bar over it, and by a number at the row's end. */

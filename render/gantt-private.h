@@ -39,6 +39,8 @@ enum used {
     USED_ARROW_LEFT_OUT,
     USED_CROWDED,
     USED_MISS,
+    USED_MORE_MISSES, /* a badge stands for several */
+    USED_OTHERS,      /* domains pooled in a row of an overview */
     USED_JOB_MISS,
     USED_LOSS,
     USED_COLUMN,
@@ -87,6 +89,7 @@ static inline struct row *gantt_row(const struct panel *panel, unsigned i)
 /* The look of a box, noted for the legend. */
 struct xt_look gantt_look(struct gantt *g, int domid, int pcpu);
 
+extern const struct xt_paint gantt_paint_others;
 void gantt_draw_exact(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
 void gantt_draw_density(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
 void gantt_draw_losses(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas);
@@ -106,8 +109,9 @@ void gantt_arrow_between(struct xt_canvas *canvas, double x0, double y0, double 
 void gantt_mark(struct xt_canvas *canvas, enum used what, double x, double y, double size, const struct xt_tag *tag);
 void gantt_completion(struct xt_canvas *canvas, double x, double top, double bottom, double size, xt_colour colour,
                       const struct xt_tag *tag);
-/* Red, with text in white, centred on (x, y) but kept inside [left, right]. Returns its width. */
-double gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size, const char *text);
+/* Red, with text in white, centred on (x, y) but kept inside [left, right]. */
+void gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size, const char *text);
+double gantt_badge_width(double size, const char *text);
 
 /* Fills the legend from what was used; widths are known then. */
 void gantt_fill_legend(struct gantt *g);

@@ -10,7 +10,7 @@
 #define AUTO_HEIGHT 640.0   /* pt that a figure without a fixed height tries to stay below */
 #define MOST_HEIGHT 10000.0 /* pt; beyond, rows are left out (a PDF page ends at 14400) */
 #define LARGEST_SCALE 1.8   /* of rows where a fixed height leaves room */
-#define LEAST_PITCH 6.5     /* pt of a pCPU row: labels stay readable */
+#define LEAST_PITCH 5.5     /* pt of a pCPU row: labels stay readable */
 
 /* Heights of lanes, in font sizes. */
 struct lanes {

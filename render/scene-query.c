@@ -9,6 +9,8 @@
 
 #define ALWAYS_EXACT_NS 100000000    /* windows up to this show every box */
 #define MOST_EXACT 300000            /* intervals; beyond, memory and file would grow without use */
+#define MOST_CELLS 40000             /* rows times columns of an overview: bounds its size as a file */
+#define LEAST_COLUMNS 150
 #define MANY_VCPUS 24                /* from here on, rows in which nothing happens are left out */
 #define DEFAULT_WIDTH_NS 100000000
 #define LONGEST_LOOKBACK_NS 2000000000 /* for the replenishment before the window */
@@ -263,7 +265,9 @@ static void add_to_density(struct query *q, const struct xt_scene_interval *i)
 /* What was collected as boxes becomes an overview; further intervals go there at once. */
 static void turn_to_density(struct query *q)
 {
-    q->scene->density = xt_density_new(q->scene->from, q->scene->to, q->request->n_columns);
+    unsigned rows = q->scene->vcpus->len + q->scene->pcpus->len;
+    unsigned columns = CLAMP(MOST_CELLS / MAX(rows, 1u), MIN(LEAST_COLUMNS, q->request->n_columns), q->request->n_columns);
+    q->scene->density = xt_density_new(q->scene->from, q->scene->to, columns);
     for (unsigned i = 0; i < q->scene->intervals->len; i++)
         add_to_density(q, &g_array_index(q->scene->intervals, struct xt_scene_interval, i));
     g_array_set_size(q->scene->intervals, 0);
