@@ -6,7 +6,7 @@
 
 #include "render/gantt-private.h"
 
-#define MOST_ARROW_ROWS 16 /* pCPUs; arrows across more rows than that would hide the boxes */
+#define MOST_ARROW_ROWS 4 /* pCPUs; among more, arrows that pass through rows would hide the boxes */
 #define LEAST_TEXTURED 2.0 /* pt; below, a texture is noise */
 
 /* The widest part of [*x0, *x1] through which no arrow of the row passes. */
@@ -229,7 +229,7 @@ static void draw_migrations(struct gantt *g, const struct panel *panel, struct x
         const struct row *a = gantt_row(panel, (unsigned)from), *b = gantt_row(panel, (unsigned)to);
         bool down = b->box_y > a->box_y;
         double x0 = gantt_x(g, scene, MAX(m->left_ts, scene->from)), x1 = gantt_x(g, scene, m->ts);
-        if (many_rows || x1 - taken < head * 1.6) {
+        if ((many_rows && abs(to - from) > 1) || x1 - taken < head * 1.6) {
             g->used[USED_ARROW_LEFT_OUT] = true;
             continue;
         }
