@@ -78,7 +78,8 @@ static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *the
 static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *theme, const char *source, GError **error)
 {
     unsigned skipped;
-    GPtrArray *curves = xt_schedulability_query(db, (const char *const *)options.runs, &skipped, error);
+    double width;
+    GPtrArray *curves = xt_schedulability_query(db, (const char *const *)options.runs, &skipped, &width, error);
     struct xt_figure *figure = NULL;
 
     if (!curves)
@@ -86,7 +87,7 @@ static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *the
     if (curves->len > 0) {
         char *left_out = skipped > 0 ? g_strdup_printf(" %u runs without judged periods are left out.", skipped) : g_strdup("");
         char *caption = g_strdup_printf("Utilisation: sum of budget / period over the guests' VCPUs, dom0 left out, rounded to "
-                                        "0.05.%s %s", left_out, source);
+                                        "multiples of %g.%s %s", width, left_out, source);
         figure = xt_curves_new(theme, (struct xt_curve *const *)curves->pdata, curves->len, "reserved utilisation (pCPUs)",
                                "runs without a missed period", caption);
         g_free(caption);

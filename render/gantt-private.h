@@ -16,7 +16,7 @@ struct row {
     double arrow_y;     /* top of the arrows */
     double mark_y, mark_height;
     double budget_y, budget_height;
-    char *label, *note; /* note is quieter, may be NULL */
+    char *label, *note, *params; /* the name, and period and budget; both quieter than the label, may be NULL */
     GArray *arrows;     /* of double: where releases and deadlines stand, ascending; NULL none */
 };
 

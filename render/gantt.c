@@ -41,6 +41,7 @@ static void clear_row(gpointer data)
     struct row *row = data;
     g_free(row->label);
     g_free(row->note);
+    g_free(row->params);
     g_clear_pointer(&row->arrows, g_array_unref);
 }
 
@@ -52,26 +53,22 @@ static bool has_levels(const struct xt_scene *scene, int vcpu)
     return false;
 }
 
-static char *vcpu_note(const struct xt_scene_vcpu *vcpu)
+static char *vcpu_params(const struct xt_scene_vcpu *vcpu)
 {
-    char *name = vcpu->domain ? xt_text_clean(vcpu->domain) : NULL;
-    if (vcpu->period_ns <= 0)
-        return name;
     char period[24], budget[24];
+    if (vcpu->period_ns <= 0)
+        return NULL;
     xt_format_duration(period, sizeof(period), (double)vcpu->period_ns, 4);
     xt_format_duration(budget, sizeof(budget), (double)vcpu->budget_ns, 4);
     char *unit = strchr(period, ' '), *other = strchr(budget, ' ');
     if (unit && other && strcmp(unit, other) == 0)
         *unit = '\0'; /* "(10, 4 ms)" */
-    char *note = g_strdup_printf("%s%s%s(%s, %s)", name ? name : "", name ? " " : "", vcpu->reference ? "ref. " : "", period,
-                                 budget);
-    g_free(name);
-    return note;
+    return g_strdup_printf("%s(%s, %s)", vcpu->reference ? "ref. " : "", period, budget);
 }
 
-static void add_row(struct panel *panel, enum row_kind kind, int index, char *label, char *note)
+static void add_row(struct panel *panel, enum row_kind kind, int index, char *label, char *note, char *params)
 {
-    struct row row = {.kind = kind, .index = index, .label = label, .note = note};
+    struct row row = {.kind = kind, .index = index, .label = label, .note = note, .params = params};
     g_array_append_val(panel->rows, row);
 }
 
@@ -82,11 +79,12 @@ static void make_rows(struct gantt *g, struct panel *panel)
     panel->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
     g_array_set_clear_func(panel->rows, clear_row);
     for (unsigned p = 0; (g->options.rows & XT_ROWS_PCPU) && p < scene->pcpus->len; p++)
-        add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)), NULL);
+        add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)), NULL, NULL);
     for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
         if (!vcpu->hidden)
-            add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu), vcpu_note(vcpu));
+            add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu),
+                    vcpu->domain ? xt_text_clean(vcpu->domain) : NULL, vcpu_params(vcpu));
     }
     if (!(g->options.rows & XT_ROWS_JOBS) || scene->density)
         return;
@@ -97,7 +95,7 @@ static void make_rows(struct gantt *g, struct panel *panel)
             continue;
         char *task = xt_text_clean(job->task ? job->task : "");
         char *domain = xt_text_clean(job->domain ? job->domain : "");
-        add_row(panel, ROW_JOBS, (int)n, g_strdup_printf("task %s", task), g_strdup(domain));
+        add_row(panel, ROW_JOBS, (int)n, g_strdup_printf("task %s", task), g_strdup(domain), NULL);
         g_free(task);
         g_free(domain);
         last = job;
@@ -232,41 +230,67 @@ static struct xt_font note_font(const struct gantt *g)
 /* Two lines where the row is high enough, else label and note behind each other. */
 static bool two_lines(const struct gantt *g, const struct row *row)
 {
-    return row->note && row->pitch >= 2.6 * row_font(g).size;
+    return (row->note || row->params) && row->pitch >= 2.6 * row_font(g).size;
+}
+
+/* The gap between words of a row's label. */
+static double word_gap(const struct gantt *g)
+{
+    return note_font(g).size * 0.5;
+}
+
+static double note_width(const struct gantt *g, const struct row *row)
+{
+    struct xt_font quiet = note_font(g);
+    double name = row->note ? xt_text_width(&quiet, row->note) : 0;
+    double params = row->params ? xt_text_width(&quiet, row->params) : 0;
+    return name + params + (name > 0 && params > 0 ? word_gap(g) : 0);
 }
 
 static double label_width(const struct gantt *g)
 {
-    struct xt_font bold = row_font(g), quiet = note_font(g);
+    struct xt_font bold = row_font(g);
     double width = 0;
 
     for (unsigned p = 0; p < g->n_panels; p++)
         for (unsigned r = 0; r < g->panels[p].rows->len; r++) {
             const struct row *row = gantt_row(&g->panels[p], r);
-            double label = xt_text_width(&bold, row->label), note = row->note ? xt_text_width(&quiet, row->note) : 0;
-            width = MAX(width, two_lines(g, row) ? MAX(label, note) : label + (note > 0 ? note + bold.size * 0.6 : 0));
+            double label = xt_text_width(&bold, row->label), note = note_width(g, row);
+            width = MAX(width, two_lines(g, row) ? MAX(label, note) : label + (note > 0 ? note + word_gap(g) : 0));
         }
-    return MIN(width, g->theme.width * 0.21);
+    return MIN(width, MAX(g->theme.width * 0.21, MIN(g->theme.label * 11, g->theme.width * 0.3)));
+}
+
+/* A name that is too long gives way to period and budget; these are left out where not even they fit. */
+static void draw_note(const struct gantt *g, const struct row *row, struct xt_canvas *canvas, double x, double base, double room)
+{
+    struct xt_font quiet = note_font(g);
+    double params = row->params ? xt_text_width(&quiet, row->params) : 0;
+
+    if (params > room + 0.01)
+        params = 0;
+    double left = params > 0 ? room - params - word_gap(g) : room, used = 0;
+    if (row->note && left > quiet.size * 3)
+        used = xt_canvas_text(canvas, x, base, XT_ALIGN_START, &quiet, row->note, left);
+    if (params > 0)
+        xt_canvas_text(canvas, x + (used > 0 ? used + word_gap(g) : 0), base, XT_ALIGN_START, &quiet, row->params, 0);
 }
 
 static void draw_row_label(const struct gantt *g, const struct row *row, struct xt_canvas *canvas)
 {
-    struct xt_font bold = row_font(g), quiet = note_font(g);
+    struct xt_font bold = row_font(g);
     double x = g->theme.gap * 0.6, room = g->left - x - g->theme.gap * 0.7;
     double middle = row->kind == ROW_PCPU ? row->box_y + row->box_height / 2 : row->y + row->pitch / 2;
+    double base = middle + xt_text_cap_height(&bold) / 2;
 
     if (two_lines(g, row)) {
         double line = bold.size * 1.2;
-        double base = middle + xt_text_cap_height(&bold) / 2 - line / 2;
-        xt_canvas_text(canvas, x, base, XT_ALIGN_START, &bold, row->label, room);
-        xt_canvas_text(canvas, x, base + line, XT_ALIGN_START, &quiet, row->note, room);
+        xt_canvas_text(canvas, x, base - line / 2, XT_ALIGN_START, &bold, row->label, room);
+        draw_note(g, row, canvas, x, base + line / 2, room);
         return;
     }
-    double base = middle + xt_text_cap_height(&bold) / 2;
-    double used = xt_canvas_text(canvas, x, base, XT_ALIGN_START, &bold, row->label, room);
-    double left = room - used - bold.size * 0.6;
-    if (row->note && left > quiet.size)
-        xt_canvas_text(canvas, x + used + bold.size * 0.6, base, XT_ALIGN_START, &quiet, row->note, left);
+    double used = xt_canvas_text(canvas, x, base, XT_ALIGN_START, &bold, row->label, room) + word_gap(g);
+    draw_note(g, row, canvas, x + used, base, room - used);
 }
 
 static char *panel_title(const struct xt_scene *scene)

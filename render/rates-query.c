@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "render/axis.h"
 #include "render/samples-query.h"
 
 static const char *const names[XT_N_RATES] = {"preemptions", "migrations", "period-misses", "job-misses"};
@@ -172,12 +173,32 @@ static void add_run(GPtrArray *curves, const char *policy, double x, bool met)
     point->n++;
 }
 
-GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected, unsigned *skipped, GError **error)
+/* A run and whether all its deadlines were met. */
+struct outcome {
+    const char *policy; /* the run's */
+    double utilisation;
+    bool met;
+};
+
+/* Bins of 0.05 or more, such that the range has about eight. */
+static double bin_width(const GArray *outcomes)
+{
+    double lo = G_MAXDOUBLE, hi = 0;
+    for (unsigned i = 0; i < outcomes->len; i++) {
+        lo = MIN(lo, g_array_index(outcomes, struct outcome, i).utilisation);
+        hi = MAX(hi, g_array_index(outcomes, struct outcome, i).utilisation);
+    }
+    return outcomes->len > 1 && hi - lo > 0.4 ? xt_nice_below((hi - lo) / 8) : 0.05;
+}
+
+GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected, unsigned *skipped, double *width,
+                                   GError **error)
 {
     GPtrArray *runs = xt_runs_choose(db, selected, error);
     if (!runs)
         return NULL;
-    GPtrArray *curves = g_ptr_array_new();
+    GArray *outcomes = g_array_new(FALSE, FALSE, sizeof(struct outcome));
+    GPtrArray *curves = NULL;
     bool ok = true;
 
     *skipped = 0;
@@ -185,11 +206,21 @@ GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected
         const struct xt_db_run *run = runs->pdata[i];
         struct tally tally = {.label = NULL};
         ok = tally_run(db, run, XT_RATE_PERIOD_MISSES, &tally, error);
-        if (tally.of == 0)
-            (*skipped)++;
+        struct outcome outcome = {run->policy ? run->policy : "unknown", tally.utilisation, tally.count == 0};
+        if (tally.of > 0)
+            g_array_append_val(outcomes, outcome);
         else
-            add_run(curves, run->policy ? run->policy : "unknown", round(tally.utilisation * 20) / 20, tally.count == 0);
+            (*skipped)++;
     }
+    if (ok) {
+        curves = g_ptr_array_new();
+        *width = bin_width(outcomes);
+        for (unsigned i = 0; i < outcomes->len; i++) {
+            const struct outcome *o = &g_array_index(outcomes, struct outcome, i);
+            add_run(curves, o->policy, round(o->utilisation / *width) * *width, o->met);
+        }
+    }
+    g_array_unref(outcomes);
     g_ptr_array_unref(runs);
     return curves;
 }

@@ -12,6 +12,7 @@ const char *xt_rate_name(enum xt_rate rate); /* "preemptions", "migrations", "pe
 struct xt_bars *xt_rates_query(struct xt_db *db, enum xt_rate rate, bool by_run, const char *const *runs, GError **error);
 
 /* Fraction of runs without a missed period against the utilisation that their guests' servers reserve (the sum of
- * budget / period, in pCPUs, rounded to 0.05; dom0 left out), a curve per policy. *skipped counts runs without judged
- * periods. Array of struct xt_curve *; the caller frees it, and hands its elements to xt_curves_new. */
-GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *runs, unsigned *skipped, GError **error);
+ * budget / period, in pCPUs, rounded to multiples of *width; dom0 left out), a curve per policy. *skipped counts runs
+ * without judged periods. Array of struct xt_curve *; the caller frees it, and hands its elements to xt_curves_new. */
+GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *runs, unsigned *skipped, double *width,
+                                   GError **error);
