@@ -23,7 +23,7 @@ char *xt_lab_cache(void)
 
 bool xt_lab_is_built(void)
 {
-    static const char *const stamps[] = { "xen-2", "sysroot" };
+    static const char *const stamps[] = { "xen-2", "sysroot", "kernel" };
     char *cache = xt_lab_cache();
     bool built = true;
 

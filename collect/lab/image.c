@@ -181,12 +181,12 @@ GBytes *xt_image_dom0(const char *cache, GError **error)
     static const char xl_conf[] = "autoballoon=\"off\"\n";
     static const char *const folders[] = { "var/lib/xen", "var/lib/xenstored", "var/log/xen", "etc/xen" };
     struct xt_cpio *cpio = xt_cpio_new();
-    char *sysroot = g_build_filename(cache, "sysroot", NULL), *kernel = g_build_filename(cache, "vmlinuz", NULL);
+    char *sysroot = g_build_filename(cache, "sysroot", NULL), *kernel = g_build_filename(cache, "vmlinux", NULL);
     GBytes *guest = guest_image(cache, error), *image = NULL;
     gsize n;
 
     if (guest && add_busybox(cpio, cache, error) && add_xen_tools(cpio, sysroot, error) && add_modules(cpio, cache, error) &&
-        add_xentrail(cpio, error) && xt_cpio_copy(cpio, "lab/vmlinuz", 0644, kernel, error)) {
+        add_xentrail(cpio, error) && xt_cpio_copy(cpio, "lab/vmlinux", 0644, kernel, error)) {
         const void *data = g_bytes_get_data(guest, &n);
         xt_cpio_file(cpio, "lab/guest.cpio", 0644, data, n);
         add_resource(cpio, "lab/experiment.sh", 0755, "experiment.sh");
@@ -214,7 +214,7 @@ static void add_text(struct xt_cpio *cpio, const char *path, GString *text)
 static GString *domain_config(const struct xt_scenario *s, const struct xt_lab_policy *policy, const struct xt_lab_domain *domain)
 {
     GString *text = g_string_new(NULL);
-    g_string_append_printf(text, "name=\"%s\"\nkernel=\"/lab/vmlinuz\"\nramdisk=\"/run/%s.image\"\nmemory=%u\nvcpus=%u\n", domain->name,
+    g_string_append_printf(text, "name=\"%s\"\nkernel=\"/lab/vmlinux\"\nramdisk=\"/run/%s.image\"\nmemory=%u\nvcpus=%u\n", domain->name,
                            domain->name, domain->memory_mib, domain->vcpus);
     /* Emulated time stamps could not be laid over the trace. */
     g_string_append(text, "type=\"pv\"\ntsc_mode=\"native\"\ncpus=[");

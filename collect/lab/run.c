@@ -93,7 +93,7 @@ static bool prepare(struct machine *m, GBytes *dom0, GError **error)
 {
     GBytes *experiment = xt_image_experiment(m->lab->scenario, m->policy, error);
     char *image = g_build_filename(m->work, "dom0.cpio", NULL), *out = g_build_filename(m->work, "out.img", NULL);
-    char *cached = g_build_filename(m->lab->cache, "vmlinuz", NULL), *kernel = g_build_filename(m->work, "vmlinuz", NULL);
+    char *cached = g_build_filename(m->lab->cache, "vmlinux", NULL), *kernel = g_build_filename(m->work, "vmlinux", NULL);
     char *log = g_build_filename(m->log_folder, "console.log", NULL);
     bool good = experiment && g_mkdir_with_parents(m->work, 0700) == 0 && g_mkdir_with_parents(m->log_folder, 0777) == 0 &&
                 write_archives(image, dom0, experiment, error);
@@ -133,7 +133,7 @@ static GPtrArray *qemu_words(const struct machine *m)
         QEMU, "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-serial", "stdio", "-monitor", "none", "-net", "none",
         /* With a richer CPU, dom0 dies at its first page fault. */
         "-cpu", "qemu64,smap=off,smep=off", "-drive", "file=out.img,format=raw,if=virtio", "-kernel", xen,
-        "-initrd", "vmlinuz console=hvc0 panic=1 quiet,dom0.cpio",
+        "-initrd", "vmlinux console=hvc0 panic=1 quiet,dom0.cpio",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)

@@ -8,7 +8,7 @@ setup() {
     export XDG_CACHE_HOME=$PWD/cache FAKE_STATE=$PWD/state FAKE_OUT=$PWD/brought
     cache=$XDG_CACHE_HOME/xentrail/lab
     mkdir -p state "$cache"/{stamps,modules,sysroot/bin,sysroot/usr/lib/xen-4.17/bin,sysroot/usr/bin,sysroot/lib/x86_64-linux-gnu}
-    touch "$cache"/stamps/{xen-2,sysroot} "$cache"/{xen,vmlinuz} "$cache/modules/xenfs.ko" "$cache/sysroot/lib/x86_64-linux-gnu/libgcc_s.so.1"
+    touch "$cache"/stamps/{xen-2,sysroot,kernel} "$cache"/{xen,vmlinux} "$cache/modules/xenfs.ko" "$cache/sysroot/lib/x86_64-linux-gnu/libgcc_s.so.1"
     cp /bin/true "$cache/sysroot/bin/busybox"
     for tool in xl xentrace xenstored xenconsoled xen-init-dom0 init-xenstore-domain libxl-save-helper; do
         cp /bin/true "$cache/sysroot/usr/lib/xen-4.17/bin/$tool"
