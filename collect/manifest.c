@@ -76,7 +76,10 @@ JsonObject *xt_manifest_load(const char *folder, GError **error)
     JsonObject *manifest = NULL;
     GError *failure = NULL;
 
-    if (!json_parser_load_from_file(parser, path, &failure)) {
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: there is no " XT_MANIFEST_FILE ", so this is not what `xentrail record` made "
+                    "(`xentrail stats` shows what is in any trace)", folder);
+    } else if (!json_parser_load_from_file(parser, path, &failure)) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, failure->message);
         g_error_free(failure);
     } else if (!JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {

@@ -19,7 +19,7 @@
 
 #define QEMU "qemu-system-x86_64"
 
-enum { BASE_TIMEOUT_S = 420, TIMEOUT_PER_S = 90, UNPACK_TIMEOUT_S = 120, XEN_MEMORY_MIB = 384, OUT_MIB = 2048 };
+enum { BASE_TIMEOUT_S = 600, TIMEOUT_PER_S = 90, UNPACK_TIMEOUT_S = 120, XEN_MEMORY_MIB = 384, OUT_MIB = 2048 };
 
 /* One policy's machine, from its images to its recording. */
 struct machine {

@@ -246,7 +246,18 @@ END
     [[ "$output" == *"host/xl-info.txt is missing"* ]]
     [[ "$output" == *"host/extra.txt is not part"* ]]
     run xt info nowhere
+    [ "$status" -eq 3 ] && [[ "$output" == *"there is no recording.json"* ]]
+    mkdir broken
+    echo '{"version": 1,' > broken/recording.json
+    run xt info broken
     [ "$status" -eq 3 ]
+    echo '{"version": 99}' > broken/recording.json
+    run xt info broken
+    [ "$status" -eq 3 ] && [[ "$output" == *"newer than this program"* ]]
+    echo '{"version": 1, "files": [{"path": "../../etc/passwd", "sha256": "x"}, 7, {"path": "a"}], "domains": [1, {"vcpus": [2]}], "notes": 3, "trace": 4}' > broken/recording.json
+    run xt info --verify broken
+    [ "$status" -eq 1 ]
+    [[ "$output" != *passwd* ]]
 }
 
 @test "--live shows every VCPU, with names" {
