@@ -18,7 +18,7 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
     g_array_append_val(q->items, now);
     /* the last one that began before the horizon still covers it */
     while (deque_length(q) > 1 &&
-           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest)
+           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest - LATE_NS)
         deque_pop(q);
 }
 

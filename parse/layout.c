@@ -98,7 +98,7 @@ static uint32_t bits_of(uint32_t word, unsigned lo, unsigned bits)
     return bits < 32 ? word & ((1u << bits) - 1) : word;
 }
 
-int64_t xt_field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
+static inline int64_t field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
 {
     const uint32_t *w = record->words + field->word;
 
@@ -123,13 +123,18 @@ int64_t xt_field_value(const struct xt_field *field, const struct xt_record *rec
     return 0;
 }
 
+int64_t xt_field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
+{
+    return field_value(field, record, vd);
+}
+
 void xt_decode(const struct xt_layout *layout, const struct xt_record *record, bool vd, int64_t slots[XT_N_SLOTS])
 {
     for (unsigned f = 0; f < layout->n_fields; f++) {
         const struct xt_field *field = &layout->fields[f];
         if (field->slot == XT_SLOT_NONE)
             continue;
-        int64_t value = xt_field_value(field, record, vd);
+        int64_t value = field_value(field, record, vd);
         if (field->type == XT_FIELD_VCPU || field->type == XT_FIELD_DV || field->type == XT_FIELD_VD) {
             slots[field->slot] = value >> 16;
             slots[field->slot + 1] = value & 0xffff;

@@ -7,6 +7,9 @@
 #include "parse/snapshot.h"
 
 #define READY_TIMES 16
+/* How late a replenishment may come, beyond its period, and still find all of the past that it needs: emulated hosts
+ * stall for tens of ms. */
+#define LATE_NS 200000000
 /* Xen's own lower bound; shorter reservations from outside are refused. */
 #define MIN_REFERENCE_NS 10000
 #define MAX_DEADLINE_NS (INT64_MAX / 4) /* beyond this a deadline is damage, and sums would overflow */

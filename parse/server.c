@@ -161,7 +161,7 @@ static void add_span(struct machine *m, struct server *s, enum xt_state state, i
         return;
     g_array_append_val(s->spans.items, span);
     /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
-    int64_t horizon = m->now - 2 * s->longest;
+    int64_t horizon = m->now - 2 * s->longest - LATE_NS;
     if (s->deferred->len)
         horizon = MIN(horizon, g_array_index(s->deferred, struct period, 0).release);
     while (deque_length(&s->spans) && ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < horizon)

@@ -16,9 +16,9 @@ struct cursor {
     uint64_t next_window, window_end; /* number of the next window; end of the present one */
     uint64_t offset;                  /* in the file, of buffer[0] */
     size_t have, pos;                 /* bytes in buffer, of the record at the head */
-    uint32_t bytes;                   /* of the record at the head */
-    uint64_t tsc;                     /* of the record at the head */
-    bool gap_told;                    /* a lost-records record is at the head and its gap has been handed out */
+    uint32_t header, bytes;           /* of the record at the head, likewise below */
+    uint64_t tsc;
+    bool gap;                         /* a lost-records record whose gap has not been handed out yet */
     char *buffer;
     size_t capacity;
 };
@@ -69,6 +69,26 @@ void xt_trace_select(struct xt_trace *trace, int slot)
     xt_trace_rewind(trace);
 }
 
+static uint32_t head_word(const struct cursor *c, unsigned n)
+{
+    uint32_t w;
+
+    memcpy(&w, c->buffer + c->pos + 4 * n, 4);
+    return GUINT32_FROM_LE(w);
+}
+
+static void parse_head(struct cursor *c)
+{
+    c->header = head_word(c, 0);
+    c->bytes = xt_record_bytes(c->header);
+    if (XT_HAS_TSC(c->header)) {
+        uint64_t tsc;
+        memcpy(&tsc, c->buffer + c->pos + 4, 8);
+        c->tsc = GUINT64_FROM_LE(tsc);
+    }
+    c->gap = XT_EVENT(c->header) == XT_ID_LOST_RECORDS && XT_N_WORDS(c->header) == 4;
+}
+
 /* Makes a whole record stand at the head. Returns 0 at the end of this pCPU, -1 with error. */
 static int load(struct xt_trace *trace, struct cursor *c, GError **error)
 {
@@ -84,7 +104,7 @@ static int load(struct xt_trace *trace, struct cursor *c, GError **error)
         c->next_window++;
         /* a short window of another pCPU may lie between, all in the buffer */
         if (!c->buffer)
-            c->buffer = g_malloc(c->capacity);
+            c->buffer = g_malloc(c->capacity + XT_MAX_RECORD_BYTES); /* a head may be looked at before it is known whole */
         if (at >= c->offset && at + XT_CPU_CHANGE_BYTES <= end) {
             c->pos = at - c->offset;
         } else {
@@ -112,43 +132,29 @@ static int load(struct xt_trace *trace, struct cursor *c, GError **error)
     }
     if (c->have - c->pos < 4)
         return 0;
-    memcpy(&header, c->buffer + c->pos, 4);
-    header = GUINT32_FROM_LE(header);
-    c->bytes = xt_record_bytes(header);
+    parse_head(c);
     if (c->have - c->pos < c->bytes) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: changed while it was read: at offset %" G_GUINT64_FORMAT " a record is cut", trace->source.name,
                     c->offset + c->pos);
         return -1;
     }
-    if (XT_HAS_TSC(header)) {
-        uint64_t tsc;
-        memcpy(&tsc, c->buffer + c->pos + 4, 8);
-        c->tsc = GUINT64_FROM_LE(tsc);
-    }
-    c->gap_told = false;
     return 1;
 }
 
-static uint32_t head_word(const struct cursor *c, unsigned n)
+/* The next record, if it lies wholly in the buffer as nearly all do. */
+static bool load_fast(struct cursor *c)
 {
-    uint32_t w;
-
-    memcpy(&w, c->buffer + c->pos + 4 * n, 4);
-    return GUINT32_FROM_LE(w);
-}
-
-static bool at_loss(const struct cursor *c)
-{
-    uint32_t header = head_word(c, 0);
-
-    return XT_EVENT(header) == XT_ID_LOST_RECORDS && XT_N_WORDS(header) == 4;
+    if (c->have - c->pos < XT_MAX_RECORD_BYTES || c->offset + c->pos >= c->window_end)
+        return false;
+    parse_head(c);
+    return true;
 }
 
 /* The TSC of the first lost record. 32-bit hypervisors wrote only its lower half. */
 static uint64_t gap_start(const struct cursor *c, uint64_t previous)
 {
-    unsigned word = (XT_HAS_TSC(head_word(c, 0)) ? 3 : 1) + 2;
+    unsigned word = (XT_HAS_TSC(c->header) ? 3 : 1) + 2;
     uint64_t first = head_word(c, word) | (uint64_t)head_word(c, word + 1) << 32;
 
     if (first >> 32 == 0 && c->tsc >> 32) {
@@ -185,7 +191,7 @@ static void sift_down(struct xt_trace *trace, uint32_t i)
 static void set_key(struct key *key, struct cursor *c, uint64_t previous)
 {
     key->slot = c->slot;
-    key->tsc = at_loss(c) && !c->gap_told ? gap_start(c, previous) : c->tsc;
+    key->tsc = c->gap ? gap_start(c, previous) : c->tsc;
 }
 
 static bool start(struct xt_trace *trace, GError **error)
@@ -210,15 +216,14 @@ static bool advance(struct xt_trace *trace, GError **error)
 {
     struct cursor *c = &trace->cursors[trace->heap[0].slot];
     uint64_t previous = c->tsc;
-    bool gap = at_loss(c) && !c->gap_told;
 
     trace->advance = false;
-    if (gap) {
-        c->gap_told = true;
+    if (c->gap) {
+        c->gap = false;
         trace->heap[0].tsc = c->tsc;
     } else {
         c->pos += c->bytes;
-        int loaded = load(trace, c, error);
+        int loaded = load_fast(c) ? 1 : load(trace, c, error);
         if (loaded < 0)
             return false;
         if (loaded)
@@ -242,7 +247,7 @@ bool xt_trace_next_or_gap(struct xt_trace *trace, struct xt_record *record, GErr
     trace->advance = true;
 
     struct cursor *c = &trace->cursors[trace->heap[0].slot];
-    uint32_t header = head_word(c, 0);
+    uint32_t header = c->header;
     record->tsc = trace->heap[0].tsc;
     record->offset = c->offset + c->pos;
     record->event = XT_EVENT(header);
@@ -250,7 +255,7 @@ bool xt_trace_next_or_gap(struct xt_trace *trace, struct xt_record *record, GErr
     record->pcpu = trace->survey->pcpus[c->slot].pcpu;
     record->n_words = (uint8_t)XT_N_WORDS(header);
     record->has_tsc = XT_HAS_TSC(header);
-    record->gap = at_loss(c) && !c->gap_told;
+    record->gap = c->gap;
     const uint32_t *words = (const uint32_t *)(const void *)(c->buffer + c->pos + (record->has_tsc ? 12 : 4));
     if (G_BYTE_ORDER == G_LITTLE_ENDIAN) {
         record->words = words;
@@ -281,7 +286,7 @@ static bool find_window(struct xt_trace *trace, uint32_t slot, uint64_t tsc, uin
         char *buffer = c->buffer;
         *c = (struct cursor){ .slot = slot, .buffer = buffer, .capacity = c->capacity, .next_window = mid };
         int loaded = load(trace, c, error);
-        while (loaded > 0 && !XT_HAS_TSC(head_word(c, 0))) {
+        while (loaded > 0 && !XT_HAS_TSC(c->header)) {
             c->pos += c->bytes;
             loaded = load(trace, c, error);
         }
