@@ -6,7 +6,7 @@
 #include "parse/server.h"
 #include "parse/snapshot.h"
 
-#define READY_TIMES 16
+#define READY_TIMES 128
 /* How late a replenishment may come, beyond its period, and still find all of the past that it needs: emulated hosts
  * stall for tens of ms. */
 #define LATE_NS 200000000

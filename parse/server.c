@@ -280,9 +280,13 @@ static struct verdict judge(const struct machine *m, const struct period *period
     const struct server *s = period->v->server;
     struct verdict verdict = { .ready_ts = MAX(period->release, 0) };
 
-    for (unsigned i = 0; i < MIN(s->n_ready, READY_TIMES); i++)
-        if (s->ready[i] < period->deadline)
-            verdict.ready_ts = MAX(verdict.ready_ts, s->ready[i]);
+    for (unsigned i = 1; i <= MIN(s->n_ready, READY_TIMES); i++) {
+        int64_t ready = s->ready[(s->n_ready - i) % READY_TIMES];
+        if (ready >= period->deadline)
+            continue;
+        verdict.ready_ts = MAX(verdict.ready_ts, ready);
+        break;
+    }
     for (guint i = 0; i < deque_length(&s->spans); i++)
         look_at(&verdict, period, deque_at(&s->spans, i, sizeof(struct span)));
     struct span present = present_span(m, period);
