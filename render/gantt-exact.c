@@ -7,6 +7,7 @@
 #include "render/gantt-private.h"
 
 #define MOST_ARROW_ROWS 4 /* pCPUs; among more, arrows that pass through rows would hide the boxes */
+#define LEAST_OUTLINED 1.2 /* pt; below, a light outline would leave little of a box */
 #define LEAST_TEXTURED 2.0 /* pt; below, a texture is noise */
 
 /* The widest part of [*x0, *x1] through which no arrow of the row passes. */
@@ -59,7 +60,8 @@ static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canva
     struct xt_tag tag = {kind, i->ts, i->end_ts - i->ts, vcpu->domid, vcpu->vcpu, i->pcpu};
     struct xt_paint paint = {
         .fill = look.fill,
-        .stroke = look.line,
+        /* dark neighbours of one colour are kept apart by a light line; a short box needs its line to be seen at all */
+        .stroke = look.ink == XT_COLOUR_PAPER && x1 - x0 > LEAST_OUTLINED ? XT_COLOUR_PAPER : look.line,
         .width = XT_LINE_BOX,
         .texture = x1 - x0 >= LEAST_TEXTURED ? look.texture : XT_TEXTURE_NONE,
         .texture_ink = look.ink,
@@ -211,6 +213,12 @@ static int compare_migrations(const void *a, const void *b)
     return x->ts < y->ts ? -1 : x->ts > y->ts;
 }
 
+/* Where nothing of the row's own stands any more. */
+static double below(const struct row *row)
+{
+    return row->mark_height > 0 ? row->mark_y + row->mark_height : row->box_y + row->box_height;
+}
+
 /* Between pCPU rows, from where it left to where it arrived. One whose head would touch the head before is left out: the
  * diamond in the VCPU's row is always there. */
 static void draw_migrations(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
@@ -235,8 +243,7 @@ static void draw_migrations(struct gantt *g, const struct panel *panel, struct x
         }
         taken = x1;
         struct xt_tag tag = {"migration-arrow", m->left_ts, m->ts - m->left_ts, vcpu->domid, vcpu->vcpu, m->to_pcpu};
-        gantt_arrow_between(canvas, x0, down ? a->box_y + a->box_height : a->box_y, x1,
-                            down ? b->box_y : b->box_y + b->box_height, head, &tag);
+        gantt_arrow_between(canvas, x0, down ? below(a) : a->box_y, x1, down ? b->box_y : below(b), head, &tag);
         g->used[USED_MIGRATION_ARROW] = true;
     }
 }

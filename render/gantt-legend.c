@@ -192,7 +192,7 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
         hidden += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
     unsigned shown = scene->vcpus->len - hidden;
     if ((g->options.rows & XT_ROWS_VCPU) && hidden > 0) {
-        g_string_append_printf(out, "; rows for %u of %u VCPUs%s", shown, scene->vcpus->len,
+        g_string_append_printf(out, "; rows and marks for %u of %u VCPUs%s", shown, scene->vcpus->len,
                                panel->left_out > 0 && shown > 0 ? ", those that ran most" : "");
         if (scene->quiet > 0)
             g_string_append_printf(out, " (%u neither ran nor waited)", scene->quiet);
@@ -225,7 +225,7 @@ char *gantt_caption(const struct gantt *g)
     } else if (g->used[USED_RUNNING]) {
         if (g->used[USED_ARROW_LEFT_OUT])
             g_string_append_printf(out, "Arrows of migrations that would crowd the rows are left out%s. ",
-                                   g->used[USED_MIGRATION] ? "; the diamonds show them all" : "");
+                                   g->used[USED_MIGRATION] ? "; the marks show them all" : "");
         double least = XT_LINE_BOX / g->plot_width * (double)(scene->to - scene->from);
         g_string_append_printf(out, "A box shorter than %s shows as a hairline. ",
                                xt_format_duration(a, sizeof(a), least, 2));

@@ -117,15 +117,18 @@ static double place_row(const struct gantt *g, const struct panel *panel, struct
     const struct lanes *lanes = lanes_of(panel, row);
     bool own_marks = row->kind != ROW_PCPU || !(g->options.rows & XT_ROWS_VCPU);
 
+    bool marks_between = row->kind == ROW_PCPU && own_marks; /* then migrations need room of their own */
+    double gap = lanes->gap * unit * (marks_between ? 1.5 : 1);
+
     row->y = y;
-    row->arrow_y = y + lanes->gap * unit / 2;
+    row->arrow_y = y + gap / 2;
     row->box_y = row->arrow_y + lanes->arrows * unit;
     row->box_height = lanes->box * unit;
     row->mark_y = row->box_y + row->box_height + unit * 0.08;
     row->mark_height = own_marks ? lanes->marks * unit : 0;
     row->budget_y = row->mark_y + row->mark_height + unit * 0.12;
     row->budget_height = budgets && row->kind == ROW_VCPU && has_levels(panel->scene, row->index) ? lanes->budget * unit : 0;
-    row->pitch = row->box_y + row->box_height + row->mark_height + row->budget_height + lanes->gap * unit / 2 - y;
+    row->pitch = row->box_y + row->box_height + row->mark_height + row->budget_height + gap / 2 - y;
     return row->pitch;
 }
 
@@ -270,7 +273,7 @@ static void draw_note(const struct gantt *g, const struct row *row, struct xt_ca
     if (params > room + 0.01)
         params = 0;
     double left = params > 0 ? room - params - word_gap(g) : room, used = 0;
-    if (row->note && left > quiet.size * 3)
+    if (row->note && (left > quiet.size * 3 || xt_text_width(&quiet, row->note) <= left + 0.01))
         used = xt_canvas_text(canvas, x, base, XT_ALIGN_START, &quiet, row->note, left);
     if (params > 0)
         xt_canvas_text(canvas, x + (used > 0 ? used + word_gap(g) : 0), base, XT_ALIGN_START, &quiet, row->params, 0);

@@ -115,14 +115,14 @@ static double meaning_height(const struct plot *plot, const struct plot_panel *p
 /* Height of all but the frames. */
 static double fixed_height(const struct plot *plot, const struct plot_panel *panel)
 {
-    return plot->theme.title * 1.3 + meaning_height(plot, panel) + plot->theme.gap + plot_below_room(&plot->theme, true) +
+    return plot->theme.title * 1.3 + meaning_height(plot, panel) + plot->theme.gap * 1.7 + plot_below_room(&plot->theme, true) +
            plot_table_height(plot, panel) + plot->theme.gap;
 }
 
 static double place_panel(struct plot *plot, struct plot_panel *panel, double y, double frame_height)
 {
     bool histogram = plot->options.kind == XT_PLOT_HIST;
-    double over = histogram ? plot->theme.label * 3.4 : plot->theme.gap * 0.4; /* group and quantiles stand over it */
+    double over = histogram ? plot->theme.label * 3.4 : plot->theme.gap * 1.1; /* group and quantiles stand over it */
 
     panel->top = y;
     panel->frame_height = frame_height;
