@@ -16,10 +16,13 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
     };
 
     g_array_append_val(q->items, now);
+    servers->n_occupancies++;
     /* the last one that began before the horizon still covers it */
-    while (deque_length(q) > 1 &&
-           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest - LATE_NS)
+    while (deque_length(q) > 1 && (servers->n_occupancies > MAX_OCCUPANCIES ||
+           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest - LATE_NS)) {
         deque_pop(q);
+        servers->n_occupancies--;
+    }
 }
 
 void blame_reoccupy(struct machine *m, struct vstate *v)

@@ -14,6 +14,10 @@
 #define MIN_REFERENCE_NS 10000
 #define MAX_DEADLINE_NS (INT64_MAX / 4) /* beyond this a deadline is damage, and sums would overflow */
 
+/* A server that is replenished twice in an hour seems to have a period of that length: memory must not depend on it. */
+#define MAX_OCCUPANCIES (1u << 18)
+#define MAX_SPANS (1u << 17)
+
 /* A finished piece of a VCPU's time. */
 struct span {
     int64_t ts, end_ts;
@@ -66,6 +70,8 @@ struct servers {
     struct deque *occupancy;  /* by slot, of struct occupancy */
     int64_t longest;          /* of all servers: how far back occupancies are needed */
     int64_t tolerance;
+    /* in all deques; beyond the limits above the oldest go, and what they would have told is unknown */
+    uint64_t n_occupancies, n_spans;
     GArray *parts;            /* of struct xt_blame_part, scratch */
     GArray *held;             /* of struct held, scratch */
 };
@@ -83,7 +89,7 @@ static inline guint deque_length(const struct deque *q)
 static inline void deque_pop(struct deque *q)
 {
     q->front++;
-    if (q->front >= 64 && q->front * 2 >= q->items->len) {
+    if (q->front >= 64 && q->front * 4 >= q->items->len) {
         g_array_remove_range(q->items, 0, q->front);
         q->front = 0;
     }

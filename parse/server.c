@@ -160,12 +160,16 @@ static void add_span(struct machine *m, struct server *s, enum xt_state state, i
     if (ts >= end_ts)
         return;
     g_array_append_val(s->spans.items, span);
+    m->servers->n_spans++;
     /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
     int64_t horizon = m->now - 2 * s->longest - LATE_NS;
     if (s->deferred->len)
         horizon = MIN(horizon, g_array_index(s->deferred, struct period, 0).release);
-    while (deque_length(&s->spans) && ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < horizon)
+    while (deque_length(&s->spans) && (m->servers->n_spans > MAX_SPANS ||
+           ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < horizon)) {
         deque_pop(&s->spans);
+        m->servers->n_spans--;
+    }
 }
 
 void servers_piece(struct machine *m, struct vstate *v, enum xt_state state, int64_t ts, int64_t end_ts)
