@@ -6,19 +6,32 @@
 #include <string.h>
 
 static const char about[] =
-    "Shows what a recording says of itself, without reading its trace. With --verify, compares every file with the hash\n"
+    "Shows what a recording says of itself, without reading its trace. With --verify, compares every file "
+    "with the hash\n"
     "that was taken when the recording was made; exit status 1 if something has changed.";
 
 /* A line per key that stands in recording.json; "a.b" is b within a. */
 static const struct {
     const char *title, *key;
 } lines[] = {
-    { "created", "created" },       { "comment", "comment" },         { "host", "host" },
-    { "Xen", "xen_version" },       { "scheduler", "scheduler" },     { "policy", "policy" },
-    { "scenario", "lab.scenario" }, { "server policy", "lab.policy" }, { "CPU model", "cpu_model" },
-    { "pCPUs", "pcpus" },           { "TSC (Hz)", "tsc_hz" },         { "trace", "trace.file" },
-    { "events", "trace.events" },   { "records", "trace.records" },   { "bytes", "trace.bytes" },       { "seconds", "trace.elapsed_s" },
-    { "lost records", "trace.lost_records" }, { "ended by", "trace.ended_by" },
+    { "created", "created" },
+    { "comment", "comment" },
+    { "host", "host" },
+    { "Xen", "xen_version" },
+    { "scheduler", "scheduler" },
+    { "policy", "policy" },
+    { "scenario", "lab.scenario" },
+    { "server policy", "lab.policy" },
+    { "CPU model", "cpu_model" },
+    { "pCPUs", "pcpus" },
+    { "TSC (Hz)", "tsc_hz" },
+    { "trace", "trace.file" },
+    { "events", "trace.events" },
+    { "records", "trace.records" },
+    { "bytes", "trace.bytes" },
+    { "seconds", "trace.elapsed_s" },
+    { "lost records", "trace.lost_records" },
+    { "ended by", "trace.ended_by" },
 };
 
 static JsonNode *find(JsonObject *object, const char *path)
@@ -54,7 +67,8 @@ static void print_vcpu(const char *domain, JsonObject *vcpu)
 
     printf("  %-24s %4" G_GINT64_FORMAT "  %-8s", name, xt_manifest_int(vcpu, "vcpu"), where);
     if (xt_manifest_int(vcpu, "period_ns"))
-        printf("  %10.3f %10.3f  %s", (double)xt_manifest_int(vcpu, "period_ns") / 1e6, (double)xt_manifest_int(vcpu, "budget_ns") / 1e6,
+        printf("  %10.3f %10.3f  %s", (double)xt_manifest_int(vcpu, "period_ns") / 1e6,
+               (double)xt_manifest_int(vcpu, "budget_ns") / 1e6,
                xt_manifest_bool(vcpu, "extratime") ? "yes" : "no");
     putchar('\n');
     g_free(name);
@@ -69,7 +83,8 @@ static JsonObject *object_at(JsonArray *array, guint i)
 
 static void print_domains(JsonArray *domains)
 {
-    printf("\n  %-24s %4s  %-8s  %10s %10s  %s\n", "domain", "VCPU", "pCPUs", "Π (ms)", "Θ (ms)", "extratime");
+    printf("\n  %-24s %4s  %-8s  %10s %10s  %s\n", "domain", "VCPU", "pCPUs", "Π (ms)", "Θ (ms)",
+           "extratime");
     for (guint i = 0; i < json_array_get_length(domains); i++) {
         JsonObject *domain = object_at(domains, i);
         JsonArray *vcpus = domain ? xt_manifest_array(domain, "vcpus") : NULL;
@@ -87,8 +102,11 @@ static void print_reservations(JsonArray *reservations)
         const char *domain = one ? xt_manifest_string(one, "domain") : NULL;
         if (!domain)
             continue;
-        char *vcpu = json_object_has_member(one, "vcpu") ? g_strdup_printf(", VCPU %" G_GINT64_FORMAT, xt_manifest_int(one, "vcpu")) : g_strdup("");
-        char *line = g_strdup_printf("%s%s: Π %.3f ms, Θ %.3f ms", domain, vcpu, (double)xt_manifest_int(one, "period_ns") / 1e6,
+        char *vcpu = json_object_has_member(one, "vcpu")
+                         ? g_strdup_printf(", VCPU %" G_GINT64_FORMAT, xt_manifest_int(one, "vcpu"))
+                         : g_strdup("");
+        char *line = g_strdup_printf("%s%s: Π %.3f ms, Θ %.3f ms", domain, vcpu,
+                                     (double)xt_manifest_int(one, "period_ns") / 1e6,
                                      (double)xt_manifest_int(one, "budget_ns") / 1e6);
         print_line(i ? "" : "reservation", line);
         g_free(line);
@@ -122,7 +140,9 @@ static void print_text(JsonObject *manifest, const char *folder)
 {
     print_line("recording", folder);
     if (!xt_manifest_bool(manifest, "complete"))
-        print_line("state", "not complete: the collector was stopped before the end; what was captured until then is there");
+        print_line(
+            "state",
+            "not complete: the collector was stopped before the end; what was captured until then is there");
     if (xt_manifest_bool(manifest, "emulated"))
         print_line("emulated", "yes: durations show shape and correctness, not the speed of hardware");
     for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
@@ -180,7 +200,8 @@ static int show(const char *folder, gboolean verify, gboolean json, GError **err
         status = XT_EXIT_FOUND;
     }
     if (problems && problems->len == 0)
-        fprintf(stderr, "xentrail info: all %u files are as they were recorded\n", json_array_get_length(xt_manifest_array(manifest, "files")));
+        fprintf(stderr, "xentrail info: all %u files are as they were recorded\n",
+                json_array_get_length(xt_manifest_array(manifest, "files")));
     if (problems)
         g_ptr_array_unref(problems);
     json_object_unref(manifest);

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 static const char about[] =
-    "A real Xen with RTDS, a Linux dom0 and Linux guests inside QEMU, for people without the hardware and for tests.\n"
+    "A real Xen with RTDS, a Linux dom0 and Linux guests inside QEMU, for people without the hardware and "
+    "for tests.\n"
     "What it records is marked as emulated: durations show shape, not speed.\n"
     "\n"
     "  build          make Xen, the tools and the guests, once, in a cache (about three minutes)\n"
@@ -27,7 +28,8 @@ static void say(void *user, const char *name, const char *step)
 {
     const gint64 *start_us = user;
     if (start_us)
-        fprintf(stderr, "%5.0f s  %-28s %s\n", (double)(g_get_monotonic_time() - *start_us) / 1e6, name, step);
+        fprintf(stderr, "%5.0f s  %-28s %s\n", (double)(g_get_monotonic_time() - *start_us) / 1e6, name,
+                step);
 }
 
 static void say_step(void *user, const char *step)
@@ -39,8 +41,11 @@ static int build(const struct arguments *a, const char *none)
 {
     gint64 start_us = g_get_monotonic_time();
     struct xt_lab_build_options options = {
-        .mirror = a->mirror, .security_mirror = a->security_mirror, .jobs = (unsigned)a->jobs,
-        .say = say_step, .user = a->quiet ? NULL : &start_us,
+        .mirror = a->mirror,
+        .security_mirror = a->security_mirror,
+        .jobs = (unsigned)a->jobs,
+        .say = say_step,
+        .user = a->quiet ? NULL : &start_us,
     };
     GError *error = NULL;
     return xt_lab_build(&options, &error) ? XT_EXIT_OK : xt_fail("lab", error);
@@ -76,8 +81,12 @@ static int run(const struct arguments *a, const char *name)
     GError *error = NULL;
     struct xt_scenario *s = xt_scenario_load(name, &error);
     struct xt_lab_run_options options = {
-        .real_time = a->real_time, .overwrite = a->overwrite, .jobs = (unsigned)a->jobs, .timeout_s = (unsigned)a->timeout_s,
-        .say = say, .user = a->quiet ? NULL : &start_us,
+        .real_time = a->real_time,
+        .overwrite = a->overwrite,
+        .jobs = (unsigned)a->jobs,
+        .timeout_s = (unsigned)a->timeout_s,
+        .say = say,
+        .user = a->quiet ? NULL : &start_us,
     };
 
     if (!s)
@@ -107,7 +116,8 @@ static const struct {
     int (*run)(const struct arguments *arguments, const char *scenario);
     bool takes_scenario;
 } actions[] = {
-    { "build", build, false }, { "list", list, false }, { "run", run, true }, { "show", show, true }, { "clean", clean, false },
+    { "build", build, false }, { "list", list, false },   { "run", run, true },
+    { "show", show, true },    { "clean", clean, false },
 };
 
 static int act(const struct arguments *a, int argc, char **argv)
@@ -120,29 +130,39 @@ static int act(const struct arguments *a, int argc, char **argv)
         if (strcmp(argv[1], actions[i].name) != 0)
             continue;
         if (argc != 2 + actions[i].takes_scenario)
-            return xt_fail_usage("lab", "%s takes %s", argv[1], actions[i].takes_scenario ? "one scenario" : "no argument");
+            return xt_fail_usage("lab", "%s takes %s", argv[1],
+                                 actions[i].takes_scenario ? "one scenario" : "no argument");
         return actions[i].run(a, argv[2]);
     }
-    return xt_fail_usage("lab", "there is no \"%s\": build, list, run SCENARIO, show SCENARIO or clean", argv[1]);
+    return xt_fail_usage("lab", "there is no \"%s\": build, list, run SCENARIO, show SCENARIO or clean",
+                         argv[1]);
 }
 
 int xt_cmd_lab(int argc, char **argv)
 {
     struct arguments a = { 0 };
     const GOptionEntry entries[] = {
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.folder, "run: put the recordings there (default: the scenario's name)", "FOLDER" },
-        { "policy", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &a.policies, "run: only this policy of the scenario (repeatable)", "POLICY" },
-        { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &a.duration_s, "run: instead of the scenario's", "SECONDS" },
-        { "real-time", 0, 0, G_OPTION_ARG_NONE, &a.real_time, "run: threads of this machine instead of virtual time", NULL },
-        { "overwrite", 0, 0, G_OPTION_ARG_NONE, &a.overwrite, "run: replace recordings of the same name", NULL },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.folder,
+          "run: put the recordings there (default: the scenario's name)", "FOLDER" },
+        { "policy", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &a.policies,
+          "run: only this policy of the scenario (repeatable)", "POLICY" },
+        { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &a.duration_s, "run: instead of the scenario's",
+          "SECONDS" },
+        { "real-time", 0, 0, G_OPTION_ARG_NONE, &a.real_time,
+          "run: threads of this machine instead of virtual time", NULL },
+        { "overwrite", 0, 0, G_OPTION_ARG_NONE, &a.overwrite, "run: replace recordings of the same name",
+          NULL },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &a.timeout_s, "run: give a machine up after this", "SECONDS" },
-        { "jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs, "Machines side by side, or compilers (default: by cores)", "N" },
+        { "jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs,
+          "Machines side by side, or compilers (default: by cores)", "N" },
         { "mirror", 0, 0, G_OPTION_ARG_STRING, &a.mirror, "build: Debian mirror", "URL" },
-        { "security-mirror", 0, 0, G_OPTION_ARG_STRING, &a.security_mirror, "build: Debian security mirror", "URL" },
+        { "security-mirror", 0, 0, G_OPTION_ARG_STRING, &a.security_mirror, "build: Debian security mirror",
+          "URL" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "Only say what went wrong", NULL },
         { NULL },
     };
-    int status = xt_parse_options(&argc, &argv, entries, "build|list|run SCENARIO|show SCENARIO|clean", about);
+    int status =
+        xt_parse_options(&argc, &argv, entries, "build|list|run SCENARIO|show SCENARIO|clean", about);
 
     if (status < 0)
         status = act(&a, argc, argv);

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static const char about[] =
-    "Records what a Xen host's scheduler does, with a snapshot of the host, into one folder. Without a limit it records\n"
+    "Records what a Xen host's scheduler does, with a snapshot of the host, into one folder. Without a limit "
+    "it records\n"
     "until Ctrl-C. With a command, until that ends:  xentrail record -o NAME -- ./experiment.sh";
 
 struct arguments {
@@ -45,9 +46,11 @@ static void say(void *user, const char *message)
 static void print_line(const struct xt_record_progress *p)
 {
     const struct xt_tally *t = p->tally;
-    fprintf(stderr, "%7.1f s  %" G_GUINT64_FORMAT " records (%.0f/s)  %.2f MB (%.2f MB on disk)  %" G_GUINT64_FORMAT " lost  ", p->elapsed_s,
-            t->records, p->elapsed_s > 0 ? (double)t->records / p->elapsed_s : 0.0, (double)t->bytes / 1e6,
-            (double)p->stored_bytes / 1e6, t->lost_records);
+    fprintf(stderr,
+            "%7.1f s  %" G_GUINT64_FORMAT " records (%.0f/s)  %.2f MB (%.2f MB on disk)  %" G_GUINT64_FORMAT
+            " lost  ",
+            p->elapsed_s, t->records, p->elapsed_s > 0 ? (double)t->records / p->elapsed_s : 0.0,
+            (double)t->bytes / 1e6, (double)p->stored_bytes / 1e6, t->lost_records);
 }
 
 /* As many of the table's lines as the terminal has room for. */
@@ -128,10 +131,18 @@ static bool is_policy(const char *policy)
 static bool complete(const struct arguments *a, char **command, struct xt_record_options *o, GError **error)
 {
     *o = (struct xt_record_options){
-        .folder = a->folder, .target = a->target, .event_names = a->events ? a->events : "sched", .duration_s = a->duration_s,
-        .buffer_pages = (unsigned)a->buffer_pages, .poll_ms = (unsigned)a->poll_ms, .compression = a->compression,
-        .policy = a->policy, .comment = a->comment, .reservations = (const char *const *)a->reservations,
-        .guests = (const char *const *)a->guests, .command = command && command[0] ? command : NULL,
+        .folder = a->folder,
+        .target = a->target,
+        .event_names = a->events ? a->events : "sched",
+        .duration_s = a->duration_s,
+        .buffer_pages = (unsigned)a->buffer_pages,
+        .poll_ms = (unsigned)a->poll_ms,
+        .compression = a->compression,
+        .policy = a->policy,
+        .comment = a->comment,
+        .reservations = (const char *const *)a->reservations,
+        .guests = (const char *const *)a->guests,
+        .command = command && command[0] ? command : NULL,
     };
     const char *wrong = NULL;
     if (!a->folder || !*a->folder)
@@ -159,26 +170,30 @@ static bool complete(const struct arguments *a, char **command, struct xt_record
 static void warn_of_losses(const struct xt_record_result *result)
 {
     double share = 100.0 * (double)result->lost_records / (double)(result->lost_records + result->records);
-    fprintf(stderr, "xentrail record: Xen lost %" G_GUINT64_FORMAT " records (%.2f %%): its buffers were full between two looks at them. ",
+    fprintf(stderr,
+            "xentrail record: Xen lost %" G_GUINT64_FORMAT
+            " records (%.2f %%): its buffers were full between two looks at them. ",
             result->lost_records, share);
     if (result->poll_ms > 1)
         fprintf(stderr, "Look more often: --poll %u. Or ", MAX(result->poll_ms / 4, 1));
-    fprintf(stderr, "reboot the host and begin with larger buffers: --buffer-pages %u.\n", MIN(result->buffer_pages * 4, 65535));
+    fprintf(stderr, "reboot the host and begin with larger buffers: --buffer-pages %u.\n",
+            MIN(result->buffer_pages * 4, 65535));
 }
 
 static int report(const struct xt_record_options *o, const struct xt_record_result *result, GError *error)
 {
     if (result->kept)
-        fprintf(stderr, "xentrail record: %s: %" G_GUINT64_FORMAT " records in %.1f s, %.2f MB, %.2f MB on disk%s\n", o->folder, result->records,
-                result->capture.elapsed_s, (double)result->capture.bytes / 1e6, (double)result->stored_bytes / 1e6,
-                error ? "; it can be read up to there" : "");
+        fprintf(stderr,
+                "xentrail record: %s: %" G_GUINT64_FORMAT " records in %.1f s, %.2f MB, %.2f MB on disk%s\n",
+                o->folder, result->records, result->capture.elapsed_s, (double)result->capture.bytes / 1e6,
+                (double)result->stored_bytes / 1e6, error ? "; it can be read up to there" : "");
     if (result->lost_records)
         warn_of_losses(result);
     if (error)
         return xt_fail("record", error);
     if (o->command && result->capture.end == XT_CAPTURE_COMMAND && result->capture.command_status != 0) {
-        fprintf(stderr, "xentrail record: the recording is whole, but %s ended with status %d\n", o->command[0],
-                result->capture.command_status);
+        fprintf(stderr, "xentrail record: the recording is whole, but %s ended with status %d\n",
+                o->command[0], result->capture.command_status);
         return XT_EXIT_FOUND;
     }
     return XT_EXIT_OK;
@@ -217,21 +232,29 @@ int xt_cmd_record(int argc, char **argv)
 {
     struct arguments a = { .compression = 3 };
     const GOptionEntry entries[] = {
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.folder, "Make the recording in this new folder", "FOLDER" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.folder, "Make the recording in this new folder",
+          "FOLDER" },
         { "time", 'T', 0, G_OPTION_ARG_DOUBLE, &a.duration_s, "Stop after this time", "SECONDS" },
-        { "size", 'S', 0, G_OPTION_ARG_STRING, &a.size, "Stop after this much of events (before compression)", "BYTES" },
+        { "size", 'S', 0, G_OPTION_ARG_STRING, &a.size, "Stop after this much of events (before compression)",
+          "BYTES" },
         { "host", 'H', 0, G_OPTION_ARG_STRING, &a.target, "Record that host, over ssh", "root@HOST" },
-        { "events", 'e', 0, G_OPTION_ARG_STRING, &a.events, "sched (default), sched+irq, all, … or a mask", "NAMES" },
-        { "policy", 0, 0, G_OPTION_ARG_STRING, &a.policy, "What is measured: gEDF, pEDF, credit, credit2, null, arinc653", "POLICY" },
+        { "events", 'e', 0, G_OPTION_ARG_STRING, &a.events, "sched (default), sched+irq, all, … or a mask",
+          "NAMES" },
+        { "policy", 0, 0, G_OPTION_ARG_STRING, &a.policy,
+          "What is measured: gEDF, pEDF, credit, credit2, null, arinc653", "POLICY" },
         { "reservation", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.reservations,
           "Judge a VCPU or domain by this under any scheduler, e.g. vm1=10ms/4ms", "VCPU=P/B" },
-        { "guest", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.guests, "Take a guest's job trace along, at the end", "NAME=FOLDER" },
+        { "guest", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.guests, "Take a guest's job trace along, at the end",
+          "NAME=FOLDER" },
         { "comment", 0, 0, G_OPTION_ARG_STRING, &a.comment, "A sentence to keep with it", "TEXT" },
-        { "buffer-pages", 0, 0, G_OPTION_ARG_INT, &a.buffer_pages, "Xen's trace buffer per pCPU, 4 KiB pages", "N" },
-        { "poll", 0, 0, G_OPTION_ARG_INT, &a.poll_ms, "Empty the buffers this often (default: by the measured rate)", "MS" },
+        { "buffer-pages", 0, 0, G_OPTION_ARG_INT, &a.buffer_pages, "Xen's trace buffer per pCPU, 4 KiB pages",
+          "N" },
+        { "poll", 0, 0, G_OPTION_ARG_INT, &a.poll_ms,
+          "Empty the buffers this often (default: by the measured rate)", "MS" },
         { "compress", 0, 0, G_OPTION_ARG_INT, &a.compression, "zstd level, 0 for none (default 3)", "LEVEL" },
         { "live", 'l', 0, G_OPTION_ARG_NONE, &a.live, "Show meanwhile what every VCPU does, like top", NULL },
-        { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &a.dry_run, "Check the host and print what would be done", NULL },
+        { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &a.dry_run, "Check the host and print what would be done",
+          NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "Only say what went wrong", NULL },
         { NULL },
     };

@@ -12,12 +12,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { START_TIMEOUT_S = 30, STOP_TIMEOUT_S = 20, COMMAND_STOP_TIMEOUT_S = 5, MAX_COMPLAINT = 2000, PIPE_BYTES = 1 << 20 };
+enum {
+    START_TIMEOUT_S = 30,
+    STOP_TIMEOUT_S = 20,
+    COMMAND_STOP_TIMEOUT_S = 5,
+    MAX_COMPLAINT = 2000,
+    PIPE_BYTES = 1 << 20
+};
 
-/* Runs beside xentrace on the host, and holds three promises. xentrace ends when standard input does: that is the collector's
- * lifeline, and it breaks when the collector is killed or the connection drops. The terminal's signals do not reach it
- * first. And if xentrace did not end well (it was killed, or its reader vanished in the middle of a write, which it answers by leaving
- * at once), a second one turns tracing off. */
+/* Runs beside xentrace on the host, and holds three promises. xentrace ends when standard input does: that is
+ * the collector's lifeline, and it breaks when the collector is killed or the connection drops. The
+ * terminal's signals do not reach it first. And if xentrace did not end well (it was killed, or its reader
+ * vanished in the middle of a write, which it answers by leaving at once), a second one turns tracing off. */
 static const char guard_script[] =
     "trap '' PIPE INT HUP TERM\n"
     "exec 3<&0 4>&1\n"
@@ -34,7 +40,8 @@ static const char guard_script[] =
     "    kill -KILL $watch 2> /dev/null\n"
     "    return $status\n"
     "}\n"
-    /* xentrace opens its output by name, which works for a pipe, but not for the socket that sshd may give. */
+    /* xentrace opens its output by name, which works for a pipe, but not for the socket that sshd may give.
+     */
     "if [ -p /proc/self/fd/1 ]; then\n"
     "    guard \"$@\"\n"
     "    exit $?\n"
@@ -46,8 +53,8 @@ static const struct {
     const char *name;
     uint32_t mask;
 } event_classes[] = {
-    { "sched", 0x0002f000 }, { "irq", 0x00802000 },  { "pm", 0x00801000 },  { "gen", 0x0001f000 },
-    { "domctl", 0x0004f000 }, { "hvm", 0x0008f000 }, { "mem", 0x0010f000 }, { "pv", 0x0020f000 },
+    { "sched", 0x0002f000 },  { "irq", 0x00802000 }, { "pm", 0x00801000 },    { "gen", 0x0001f000 },
+    { "domctl", 0x0004f000 }, { "hvm", 0x0008f000 }, { "mem", 0x0010f000 },   { "pv", 0x0020f000 },
     { "shadow", 0x0040f000 }, { "hw", 0x0080f000 },  { "guest", 0x0800f000 }, { "all", 0x0ffff000 },
 };
 
@@ -83,7 +90,8 @@ bool xt_event_mask_parse(const char *text, uint32_t *mask, GError **error)
     GString *list = g_string_new(NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(event_classes); i++)
         g_string_append_printf(list, "%s%s", i ? ", " : "", event_classes[i].name);
-    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "\"%s\" names no events: join %s by +, or give a mask such as 0x2f000", text, list->str);
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                "\"%s\" names no events: join %s by +, or give a mask such as 0x2f000", text, list->str);
     g_string_free(list, TRUE);
     return false;
 }
@@ -94,11 +102,11 @@ struct running {
     GMainLoop *loop;
     GSubprocess *guard, *command;
     int trace_fd, complaint_fd;
-    GPtrArray *sources;     /* of GSource *, all that hang on the loop */
-    GString *complaint;     /* what xentrace and ssh said */
+    GPtrArray *sources;                  /* of GSource *, all that hang on the loop */
+    GString *complaint;                  /* what xentrace and ssh said */
     gint64 started_us, last_us, stop_us; /* monotonic; started: the first piece, last: the latest */
     bool stopping, guard_ended, trace_ended;
-    GError *error;          /* the first one */
+    GError *error; /* the first one */
     guchar *buffer;
 };
 
@@ -120,7 +128,9 @@ static gboolean stop_took_too_long(gpointer data)
 {
     struct running *r = data;
     if (!r->error)
-        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s did not stop within %d s: tracing may still be on; run `xentrace -X -T 1 /dev/null` there",
+        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM,
+                               "xentrace on %s did not stop within %d s: tracing may still be on; run "
+                               "`xentrace -X -T 1 /dev/null` there",
                                xt_host_name(r->capture->host), STOP_TIMEOUT_S);
     r->result->end = XT_CAPTURE_BROKEN;
     g_subprocess_force_exit(r->guard);
@@ -133,8 +143,8 @@ static void let_go(struct running *r)
     g_output_stream_close(g_subprocess_get_stdin_pipe(r->guard), NULL, NULL);
 }
 
-/* A signal in the middle of a write makes xentrace leave at once, and what was not written yet is lost. It writes in bursts and
- * sleeps between them: the lifeline is let go in such a pause. */
+/* A signal in the middle of a write makes xentrace leave at once, and what was not written yet is lost. It
+ * writes in bursts and sleeps between them: the lifeline is let go in such a pause. */
 static gboolean let_go_in_a_pause(gpointer data)
 {
     const gint64 pause_us = 5000, patience_us = 1000000;
@@ -177,17 +187,20 @@ static void command_ended(GObject *source, GAsyncResult *result, gpointer data)
     GSubprocess *command = G_SUBPROCESS(source);
     if (!g_subprocess_wait_finish(command, result, NULL))
         return;
-    r->result->command_status = g_subprocess_get_if_exited(command) ? g_subprocess_get_exit_status(command)
-                                                                    : 128 + g_subprocess_get_term_sig(command);
+    r->result->command_status = g_subprocess_get_if_exited(command)
+                                    ? g_subprocess_get_exit_status(command)
+                                    : 128 + g_subprocess_get_term_sig(command);
     stop(r, XT_CAPTURE_COMMAND);
 }
 
 static void start_command(struct running *r)
 {
     GError *failure = NULL;
-    r->command = g_subprocess_newv((const char *const *)r->capture->command, G_SUBPROCESS_FLAGS_STDIN_INHERIT, &failure);
+    r->command = g_subprocess_newv((const char *const *)r->capture->command, G_SUBPROCESS_FLAGS_STDIN_INHERIT,
+                                   &failure);
     if (!r->command) {
-        break_off(r, g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "cannot run %s: %s", r->capture->command[0], failure->message));
+        break_off(r, g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "cannot run %s: %s", r->capture->command[0],
+                                 failure->message));
         g_error_free(failure);
         return;
     }
@@ -204,8 +217,12 @@ static gboolean no_data_yet(gpointer data)
 {
     struct running *r = data;
     if (!r->started_us && !r->stopping)
-        break_off(r, g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s runs, but wrote nothing within %d s: no event of the chosen kinds happened",
-                                 xt_host_name(r->capture->host), START_TIMEOUT_S));
+        break_off(
+            r,
+            g_error_new(
+                XT_ERROR, XT_ERROR_SYSTEM,
+                "xentrace on %s runs, but wrote nothing within %d s: no event of the chosen kinds happened",
+                xt_host_name(r->capture->host), START_TIMEOUT_S));
     return G_SOURCE_REMOVE;
 }
 
@@ -219,8 +236,8 @@ static void first_piece(struct running *r)
         start_command(r);
 }
 
-/* Every trace begins with a CPU-change record. What begins otherwise is xentrace's help text, which it prints where a
- * trace belongs if it does not know an option. */
+/* Every trace begins with a CPU-change record. What begins otherwise is xentrace's help text, which it prints
+ * where a trace belongs if it does not know an option. */
 static bool is_trace(const guchar *data, size_t bytes)
 {
     const uint32_t cpu_change = 0x0001f003, event_bits = 0x0fffffff;
@@ -316,10 +333,11 @@ static void guard_ended(GObject *source, GAsyncResult *result, gpointer data)
 static void judge_guard(struct running *r)
 {
     enum { SSH_FAILED = 255 };
-    const char *host = xt_host_name(r->capture->host), *said = g_strdelimit(g_strstrip(r->complaint->str), "\n\r", ' ');
-    int status = !r->guard_ended ? -1
-               : g_subprocess_get_if_exited(r->guard) ? g_subprocess_get_exit_status(r->guard)
-                                                      : 128 + g_subprocess_get_term_sig(r->guard);
+    const char *host = xt_host_name(r->capture->host),
+               *said = g_strdelimit(g_strstrip(r->complaint->str), "\n\r", ' ');
+    int status = !r->guard_ended                        ? -1
+                 : g_subprocess_get_if_exited(r->guard) ? g_subprocess_get_exit_status(r->guard)
+                                                        : 128 + g_subprocess_get_term_sig(r->guard);
 
     if (r->error)
         return;
@@ -330,14 +348,16 @@ static void judge_guard(struct running *r)
     }
     r->result->end = XT_CAPTURE_BROKEN;
     if (xt_host_is_remote(r->capture->host) && status == SSH_FAILED)
-        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "the connection to %s broke: %s (over there xentrace ends with it, and tracing is turned off)",
-                               host, *said ? said : "no reason given");
+        r->error = g_error_new(
+            XT_ERROR, XT_ERROR_SYSTEM,
+            "the connection to %s broke: %s (over there xentrace ends with it, and tracing is turned off)",
+            host, *said ? said : "no reason given");
     else if (!r->started_us)
-        r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "xentrace on %s could not start (status %d): %s", host, status,
-                               *said ? said : "it said nothing");
+        r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "xentrace on %s could not start (status %d): %s",
+                               host, status, *said ? said : "it said nothing");
     else
-        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s ended too early (status %d): %s", host, status,
-                               *said ? said : "it said nothing; was it killed?");
+        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s ended too early (status %d): %s",
+                               host, status, *said ? said : "it said nothing; was it killed?");
 }
 
 char **xt_capture_command(const struct xt_capture *c)
@@ -369,7 +389,8 @@ char **xt_capture_command(const struct xt_capture *c)
     return command;
 }
 
-/* Away from the terminal's process group: Ctrl-C is for the collector alone, which then ends everything in order. */
+/* Away from the terminal's process group: Ctrl-C is for the collector alone, which then ends everything in
+ * order. */
 static void own_session(gpointer unused)
 {
     setsid();
@@ -407,7 +428,8 @@ static void end_command(struct running *r)
         return;
     if (r->result->command_status < 0) {
         g_subprocess_send_signal(r->command, SIGTERM);
-        for (int tenths = 0; r->result->command_status < 0 && tenths < 10 * COMMAND_STOP_TIMEOUT_S; tenths++) {
+        for (int tenths = 0; r->result->command_status < 0 && tenths < 10 * COMMAND_STOP_TIMEOUT_S;
+             tenths++) {
             g_main_context_iteration(NULL, FALSE);
             g_usleep(100000);
         }
@@ -437,8 +459,10 @@ bool xt_capture_run(const struct xt_capture *capture, struct xt_capture_result *
     r.complaint = g_string_new(NULL);
     r.buffer = g_malloc(PIPE_BYTES);
     r.loop = g_main_loop_new(NULL, FALSE);
-    attach(&r, g_unix_fd_source_new(r.trace_fd, G_IO_IN | G_IO_HUP | G_IO_ERR), (GSourceFunc)(void (*)(void))trace_readable);
-    attach(&r, g_unix_fd_source_new(r.complaint_fd, G_IO_IN | G_IO_HUP | G_IO_ERR), (GSourceFunc)(void (*)(void))complaint_readable);
+    attach(&r, g_unix_fd_source_new(r.trace_fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
+           (GSourceFunc)(void (*)(void))trace_readable);
+    attach(&r, g_unix_fd_source_new(r.complaint_fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
+           (GSourceFunc)(void (*)(void))complaint_readable);
     attach(&r, g_timeout_source_new_seconds(1), every_second);
     attach(&r, g_timeout_source_new_seconds(START_TIMEOUT_S), no_data_yet);
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)

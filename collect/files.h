@@ -4,6 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Removes a file or a folder with all in it; symbolic links are not followed. Adds the bytes it took on disk to *freed (may be
- * NULL). True if it is gone, or never was; else errno says why. */
+/* Removes a file or a folder with all in it; symbolic links are not followed. Adds the bytes it took on disk
+ * to *freed (may be NULL). True if it is gone, or never was; else errno says why. */
 bool xt_files_remove(const char *path, uint64_t *freed);

@@ -47,8 +47,20 @@ bool xt_host_is_remote(const struct xt_host *host)
 char **xt_host_command(const struct xt_host *host, const char *const *argv)
 {
     static const char *const ssh[] = {
-        "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5",
-        "-o", "ServerAliveCountMax=3", "-e", "none", "-T", "--", NULL,
+        "ssh",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ConnectTimeout=10",
+        "-o",
+        "ServerAliveInterval=5",
+        "-o",
+        "ServerAliveCountMax=3",
+        "-e",
+        "none",
+        "-T",
+        "--",
+        NULL,
     };
     static const char *const shell[] = { "sh", "-c", SYSTEM_PATH "exec \"$@\"", "sh", NULL };
     GPtrArray *words = g_ptr_array_new();
@@ -80,7 +92,8 @@ char **xt_host_command(const struct xt_host *host, const char *const *argv)
     return (char **)g_ptr_array_free(words, FALSE);
 }
 
-bool xt_host_run(const struct xt_host *host, const char *const *argv, struct xt_output *output, GError **error)
+bool xt_host_run(const struct xt_host *host, const char *const *argv, struct xt_output *output,
+                 GError **error)
 {
     enum { SSH_FAILED = 255 };
     char **words = xt_host_command(host, argv);
@@ -90,9 +103,11 @@ bool xt_host_run(const struct xt_host *host, const char *const *argv, struct xt_
     if (!good)
         return false;
     if (output->timed_out)
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: %s did not answer within %d s", xt_host_name(host), argv[0], COMMAND_TIMEOUT_S);
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: %s did not answer within %d s", xt_host_name(host),
+                    argv[0], COMMAND_TIMEOUT_S);
     else if (host->target && output->status == SSH_FAILED)
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "cannot reach %s over ssh: %s (keys must work without a password: ssh %s true)",
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "cannot reach %s over ssh: %s (keys must work without a password: ssh %s true)",
                     host->target, *g_strstrip(output->err) ? output->err : "no reason given", host->target);
     else
         return true;
@@ -164,18 +179,25 @@ static bool missing(GError **error, const struct xt_host *host, const char *what
 
 static bool check_probe(const struct xt_host *host, const char *probe, GError **error)
 {
-    char *uid = info_value(probe, "uid"), *xl = info_value(probe, "xl"), *xentrace = info_value(probe, "xentrace");
+    char *uid = info_value(probe, "uid"), *xl = info_value(probe, "xl"),
+         *xentrace = info_value(probe, "xentrace");
     char *busy = info_value(probe, "busy"), *xen = info_value(probe, "xen");
     bool good = true;
 
     if (!xl)
-        good = missing(error, host, xen ? "xl is not installed: apt-get install xen-utils-common and the xen-utils of your Xen"
-                                        : "this is no Xen host (neither xl nor /proc/xen): boot it under Xen, or name one by --host root@HOST; "
-                                          "without the hardware there is `xentrail lab`");
+        good = missing(
+            error, host,
+            xen ? "xl is not installed: apt-get install xen-utils-common and the xen-utils of your Xen"
+                : "this is no Xen host (neither xl nor /proc/xen): boot it under Xen, or name one by --host "
+                  "root@HOST; "
+                  "without the hardware there is `xentrail lab`");
     else if (!xentrace)
-        good = missing(error, host, "xentrace is not installed: it comes with the xen-utils package of your Xen");
+        good = missing(error, host,
+                       "xentrace is not installed: it comes with the xen-utils package of your Xen");
     else if (busy) {
-        char *text = g_strdup_printf("tracing is already in use (%s): two collectors would steal each other's records; stop that one first", busy);
+        char *text = g_strdup_printf("tracing is already in use (%s): two collectors would steal each "
+                                     "other's records; stop that one first",
+                                     busy);
         good = missing(error, host, text);
         g_free(text);
     }

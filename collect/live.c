@@ -20,8 +20,8 @@ struct row {
 struct xt_live {
     char *folder;
     struct xt_recording *recording; /* NULL until the first table */
-    GByteArray *bytes; /* from the start of a window on */
-    uint64_t base;     /* its offset in the trace */
+    GByteArray *bytes;              /* from the start of a window on */
+    uint64_t base;                  /* its offset in the trace */
 };
 
 /* What one table is made from. */
@@ -154,8 +154,13 @@ static struct xt_trace *open_bytes(const guint8 *data, size_t bytes, int *fd)
 
 static bool reconstruct(struct xt_live *live, const guint8 *data, size_t bytes, struct view *view)
 {
-    const struct xt_sink sink = { .self = view, .begin = take_run, .vcpu = take_vcpu, .dispatch = take_dispatch, .interval = take_interval,
-                                  .change = take_change, .period = take_period };
+    const struct xt_sink sink = { .self = view,
+                                  .begin = take_run,
+                                  .vcpu = take_vcpu,
+                                  .dispatch = take_dispatch,
+                                  .interval = take_interval,
+                                  .change = take_change,
+                                  .period = take_period };
     const struct xt_sink *const sinks[] = { &sink };
     struct xt_reconstruct_options options = { .tolerance_ns = XT_DEFAULT_TOLERANCE_NS };
     int fd;
@@ -187,7 +192,8 @@ static int by_value(gconstpointer a, gconstpointer b)
 
 static char *name_of(const struct xt_live *live, const struct row *row)
 {
-    const struct xt_host_vcpu *host = live->recording ? xt_recording_vcpu(live->recording, row->domid, row->vcpu) : NULL;
+    const struct xt_host_vcpu *host =
+        live->recording ? xt_recording_vcpu(live->recording, row->domid, row->vcpu) : NULL;
     char *escaped = host && host->domain ? g_strescape(host->domain, NULL) : g_strdup("");
     char *name = g_strdup_printf("d%uv%u %.*s", row->domid, row->vcpu, NAME_WIDTH - 10, escaped);
     g_free(escaped);
@@ -198,13 +204,16 @@ static void print_row(const struct xt_live *live, const struct row *row, double 
 {
     char *name = name_of(live, row);
 
-    g_string_append_printf(text, "%-*s %7.2f", NAME_WIDTH, name, 100.0 * (double)row->running_ns / 1e9 / seconds);
+    g_string_append_printf(text, "%-*s %7.2f", NAME_WIDTH, name,
+                           100.0 * (double)row->running_ns / 1e9 / seconds);
     if (row->judged)
-        g_string_append_printf(text, " %9.1f %5" G_GUINT64_FORMAT "/%-5" G_GUINT64_FORMAT, 100.0 * (double)row->supplied_ns / (double)row->promised_ns,
-                               row->missed, row->judged);
+        g_string_append_printf(text, " %9.1f %5" G_GUINT64_FORMAT "/%-5" G_GUINT64_FORMAT,
+                               100.0 * (double)row->supplied_ns / (double)row->promised_ns, row->missed,
+                               row->judged);
     else
         g_string_append_printf(text, " %9s %11s", "-", "-");
-    g_string_append_printf(text, " %9.1f %9.1f", (double)row->preemptions / seconds, (double)row->migrations / seconds);
+    g_string_append_printf(text, " %9.1f %9.1f", (double)row->preemptions / seconds,
+                           (double)row->migrations / seconds);
     if (row->wake_ns->len > 0) {
         guint rank = (row->wake_ns->len * 99 + 99) / 100; /* nearest rank */
         g_array_sort(row->wake_ns, by_value);
@@ -220,8 +229,8 @@ static char *print(const struct xt_live *live, const struct view *view)
 {
     GString *text = g_string_new(NULL);
 
-    g_string_append_printf(text, "%-*s %7s %9s %11s %9s %9s %13s\n", NAME_WIDTH, "VCPU", "CPU %", "budget %", "missed", "preempt/s",
-                           "migrate/s", "wake p99 (us)");
+    g_string_append_printf(text, "%-*s %7s %9s %11s %9s %9s %13s\n", NAME_WIDTH, "VCPU", "CPU %", "budget %",
+                           "missed", "preempt/s", "migrate/s", "wake p99 (us)");
     g_ptr_array_sort(view->rows, by_running);
     for (guint i = 0; i < view->rows->len; i++) {
         const struct row *row = g_ptr_array_index(view->rows, i);

@@ -8,22 +8,27 @@
 #include <string.h>
 #include <unistd.h>
 
+void xt_manifest_set_created(JsonObject *manifest)
+{
+    GDateTime *now = g_date_time_new_now_utc();
+    char *created = g_date_time_format_iso8601(now);
+    json_object_set_string_member(manifest, "created", created);
+    g_free(created);
+    g_date_time_unref(now);
+}
+
 JsonObject *xt_manifest_new(void)
 {
     JsonObject *manifest = json_object_new();
     JsonObject *tool = json_object_new();
-    GDateTime *now = g_date_time_new_now_utc();
-    char *created = g_date_time_format_iso8601(now);
 
     json_object_set_string_member(manifest, "format", "xentrail-recording");
     json_object_set_int_member(manifest, "version", XT_MANIFEST_VERSION);
     json_object_set_boolean_member(manifest, "complete", FALSE);
-    json_object_set_string_member(manifest, "created", created);
+    xt_manifest_set_created(manifest);
     json_object_set_string_member(tool, "name", "xentrail");
     json_object_set_string_member(tool, "version", XT_VERSION);
     json_object_set_object_member(manifest, "tool", tool);
-    g_free(created);
-    g_date_time_unref(now);
     return manifest;
 }
 
@@ -77,8 +82,10 @@ JsonObject *xt_manifest_load(const char *folder, GError **error)
     GError *failure = NULL;
 
     if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: there is no " XT_MANIFEST_FILE ", so this is not what `xentrail record` made "
-                    "(`xentrail stats` shows what is in any trace)", folder);
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: there is no " XT_MANIFEST_FILE ", so this is not what `xentrail record` made "
+                    "(`xentrail stats` shows what is in any trace)",
+                    folder);
     } else if (!json_parser_load_from_file(parser, path, &failure)) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, failure->message);
         g_error_free(failure);
@@ -87,7 +94,8 @@ JsonObject *xt_manifest_load(const char *folder, GError **error)
     } else {
         manifest = json_object_ref(json_node_get_object(json_parser_get_root(parser)));
         if (xt_manifest_int(manifest, "version") > XT_MANIFEST_VERSION) {
-            g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: version %" G_GINT64_FORMAT " is newer than this program (%d): update xentrail",
+            g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                        "%s: version %" G_GINT64_FORMAT " is newer than this program (%d): update xentrail",
                         path, xt_manifest_int(manifest, "version"), XT_MANIFEST_VERSION);
             g_clear_pointer(&manifest, json_object_unref);
         }
@@ -241,7 +249,8 @@ static bool is_inside(const char *path)
     return inside;
 }
 
-static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problems, GHashTable *listed, GError **error)
+static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problems, GHashTable *listed,
+                        GError **error)
 {
     const char *path = xt_manifest_string(file, "path"), *sum = xt_manifest_string(file, "sha256");
     char *full, *found;
@@ -263,10 +272,12 @@ static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problem
     if (!found)
         return false;
     if (bytes != xt_manifest_int(file, "bytes"))
-        g_ptr_array_add(problems, g_strdup_printf("%s has %" G_GINT64_FORMAT " bytes, recorded were %" G_GINT64_FORMAT,
-                                                  path, bytes, xt_manifest_int(file, "bytes")));
+        g_ptr_array_add(problems,
+                        g_strdup_printf("%s has %" G_GINT64_FORMAT " bytes, recorded were %" G_GINT64_FORMAT,
+                                        path, bytes, xt_manifest_int(file, "bytes")));
     else if (strcmp(found, sum) != 0)
-        g_ptr_array_add(problems, g_strdup_printf("%s has changed: its SHA-256 is not the recorded one", path));
+        g_ptr_array_add(problems,
+                        g_strdup_printf("%s has changed: its SHA-256 is not the recorded one", path));
     g_free(found);
     return true;
 }
@@ -279,7 +290,8 @@ GPtrArray *xt_manifest_verify(JsonObject *manifest, const char *folder, GError *
     bool good = true;
 
     if (!files) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s/%s lists no files: the recording was not finished, there is nothing to verify it by",
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s/%s lists no files: the recording was not finished, there is nothing to verify it by",
                     folder, XT_MANIFEST_FILE);
         return NULL;
     }
@@ -287,12 +299,14 @@ GPtrArray *xt_manifest_verify(JsonObject *manifest, const char *folder, GError *
     listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; good && i < json_array_get_length(files); i++) {
         JsonNode *node = json_array_get_element(files, i);
-        good = verify_file(folder, JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL, problems, listed, error);
+        good = verify_file(folder, JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL, problems,
+                           listed, error);
     }
     present = files_of(folder);
     for (guint i = 0; good && i < present->len; i++)
         if (!g_hash_table_contains(listed, g_ptr_array_index(present, i)))
-            g_ptr_array_add(problems, g_strdup_printf("%s is not part of the recording", (char *)g_ptr_array_index(present, i)));
+            g_ptr_array_add(problems, g_strdup_printf("%s is not part of the recording",
+                                                      (char *)g_ptr_array_index(present, i)));
     g_ptr_array_unref(present);
     g_hash_table_unref(listed);
     if (good)

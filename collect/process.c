@@ -61,7 +61,8 @@ bool xt_process_run(const char *const *argv, unsigned timeout_s, struct xt_outpu
     GMainContext *context;
 
     *output = (struct xt_output){ 0 };
-    w.process = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &failure);
+    w.process =
+        g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &failure);
     if (!w.process) {
         g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot run %s: %s", argv[0], failure->message);
         g_error_free(failure);

@@ -13,6 +13,7 @@ struct xt_output {
 
 void xt_output_clear(struct xt_output *output);
 
-/* Runs argv (found on PATH) and waits until it ends or timeout_s seconds are over. False and XT_ERROR_SYSTEM only if it could not
- * be started or waited for; an exit status other than 0 is a result. Standard input is empty. */
+/* Runs argv (found on PATH) and waits until it ends or timeout_s seconds are over. False and XT_ERROR_SYSTEM
+ * only if it could not be started or waited for; an exit status other than 0 is a result. Standard input is
+ * empty. */
 bool xt_process_run(const char *const *argv, unsigned timeout_s, struct xt_output *output, GError **error);

@@ -15,10 +15,10 @@
 enum {
     PAGE_BYTES = 4096,
     MIN_PAGES = 64,
-    MAX_PAGES = 2048,      /* 8 MiB per pCPU */
-    MEMORY_SHARE = 20,     /* at most a twentieth of Xen's free memory for all pCPUs together */
-    MAX_POLL_MS = 100,     /* xentrace's own default */
-    HEADROOM = 8,          /* a burst may be this many times denser than what was measured */
+    MAX_PAGES = 2048,  /* 8 MiB per pCPU */
+    MEMORY_SHARE = 20, /* at most a twentieth of Xen's free memory for all pCPUs together */
+    MAX_POLL_MS = 100, /* xentrace's own default */
+    HEADROOM = 8,      /* a burst may be this many times denser than what was measured */
     PROBE_S = 1,
 };
 
@@ -98,26 +98,32 @@ static bool measure_rate(struct recording *r, GError **error)
     }
     rate = (double)result.bytes / MAX(result.elapsed_s, 0.1);
     r->poll_ms = poll_for(rate, r->buffer_pages);
-    say(r->options, "%.2f MB/s: buffers of %u pages per pCPU, emptied every %u ms", rate / 1e6, r->buffer_pages, r->poll_ms);
+    say(r->options, "%.2f MB/s: buffers of %u pages per pCPU, emptied every %u ms", rate / 1e6,
+        r->buffer_pages, r->poll_ms);
     return true;
 }
 
 static bool check_policy(const struct recording *r, GError **error)
 {
     const char *policy = r->options->policy, *scheduler = r->facts.scheduler;
-    const char *needed = !policy ? NULL : strcmp(policy, "gEDF") == 0 || strcmp(policy, "pEDF") == 0 ? "rtds" : policy;
+    const char *needed = !policy                                                      ? NULL
+                         : strcmp(policy, "gEDF") == 0 || strcmp(policy, "pEDF") == 0 ? "rtds"
+                                                                                      : policy;
 
     if (!needed || strcmp(needed, scheduler) == 0)
         return true;
-    g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: --policy %s needs the scheduler %s, but Xen runs %s: boot it with sched=%s%s",
+    g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                "%s: --policy %s needs the scheduler %s, but Xen runs %s: boot it with sched=%s%s",
                 xt_host_name(r->host), policy, needed, scheduler, needed,
-                strcmp(needed, "rtds") == 0 ? " (distributions' packages are built without RTDS; `xentrail lab` builds one with it)" : "");
+                strcmp(needed, "rtds") == 0
+                    ? " (distributions' packages are built without RTDS; `xentrail lab` builds one with it)"
+                    : "");
     return false;
 }
 
 struct reservation {
-    char *domain;    /* name, or "d3" */
-    gint64 vcpu;     /* -1: all of the domain's */
+    char *domain; /* name, or "d3" */
+    gint64 vcpu;  /* -1: all of the domain's */
     uint64_t period_ns, budget_ns;
 };
 
@@ -127,12 +133,14 @@ static bool parse_reservation(const char *text, struct reservation *r, GError **
     const char *equals = strrchr(text, '=');
     char **times = g_strsplit(equals ? equals + 1 : "", "/", 2), *end;
     bool good = equals && equals > text && g_utf8_validate(text, -1, NULL) && times[0] && times[1] &&
-                parse_time_ns(times[0], &r->period_ns) && parse_time_ns(times[1], &r->budget_ns) && r->budget_ns > 0 &&
-                r->budget_ns <= r->period_ns;
+                parse_time_ns(times[0], &r->period_ns) && parse_time_ns(times[1], &r->budget_ns) &&
+                r->budget_ns > 0 && r->budget_ns <= r->period_ns;
 
     g_strfreev(times);
     if (!good) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "reservation \"%s\": write DOMAIN=PERIOD/BUDGET, or d1v0=PERIOD/BUDGET for one VCPU, such as vm1=10ms/4ms",
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "reservation \"%s\": write DOMAIN=PERIOD/BUDGET, or d1v0=PERIOD/BUDGET for one VCPU, "
+                    "such as vm1=10ms/4ms",
                     text);
         return false;
     }
@@ -155,7 +163,8 @@ static const char *name_of_domain(JsonObject *manifest, const char *text)
     for (guint i = 0; i < json_array_get_length(domains); i++) {
         JsonObject *domain = json_array_get_object_element(domains, i);
         const char *name = xt_manifest_string(domain, "name");
-        if (by_number ? xt_manifest_int(domain, "domid") == g_ascii_strtoll(text + 1, NULL, 10) : g_strcmp0(name, text) == 0)
+        if (by_number ? xt_manifest_int(domain, "domid") == g_ascii_strtoll(text + 1, NULL, 10)
+                      : g_strcmp0(name, text) == 0)
             return name;
     }
     return NULL;
@@ -172,7 +181,8 @@ static bool add_reservation(struct recording *r, JsonArray *array, const char *t
     name = name_of_domain(r->manifest, one.domain);
     g_free(one.domain);
     if (!name) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "reservation \"%s\": %s has no such domain (see `xl list`)", text, xt_host_name(r->host));
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "reservation \"%s\": %s has no such domain (see `xl list`)", text, xt_host_name(r->host));
         return false;
     }
     object = json_object_new();
@@ -206,7 +216,8 @@ static bool copy_file(const char *from, const char *to, GError **error)
     GError *failure = NULL;
 
     if (!g_file_copy(source, target, G_FILE_COPY_NONE, NULL, NULL, NULL, &failure)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "cannot copy the guest's trace %s: %s", from, failure->message);
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "cannot copy the guest's trace %s: %s", from,
+                    failure->message);
         g_error_free(failure);
     }
     g_object_unref(source);
@@ -223,7 +234,8 @@ static bool copy_folder(const char *from, const char *to, GError **error)
     bool good = dir && g_mkdir_with_parents(to, 0777) == 0;
 
     if (!good) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "cannot copy the guest's trace %s: %s", from, failure ? failure->message : g_strerror(errno));
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "cannot copy the guest's trace %s: %s", from,
+                    failure ? failure->message : g_strerror(errno));
         g_clear_error(&failure);
     }
     while (good && (name = g_dir_read_name(dir)) != NULL) {
@@ -245,7 +257,9 @@ static bool check_guest(const char *text, GError **error)
     bool good = equals && equals > text && *text != '.' && !memchr(text, '/', (size_t)(equals - text));
 
     if (!good)
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "guest \"%s\": write NAME=FOLDER, with the domain's name and the folder of its job trace", text);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "guest \"%s\": write NAME=FOLDER, with the domain's name and the folder of its job trace",
+                    text);
     return good;
 }
 
@@ -307,7 +321,8 @@ static JsonArray *strings(const GPtrArray *texts)
     return array;
 }
 
-static JsonObject *describe_trace(const struct recording *r, const struct xt_record_result *result, const char *name)
+static JsonObject *describe_trace(const struct recording *r, const struct xt_record_result *result,
+                                  const char *name)
 {
     JsonObject *trace = json_object_new();
     char *mask = g_strdup_printf("0x%08x", r->options->event_mask);
@@ -332,8 +347,8 @@ static void set_optional(JsonObject *object, const char *key, const char *text)
         json_object_set_string_member(object, key, text);
 }
 
-static void finish_manifest(struct recording *r, const struct xt_record_result *result, const char *trace_name, bool complete,
-                            GError **error)
+static void finish_manifest(struct recording *r, const struct xt_record_result *result,
+                            const char *trace_name, bool complete, GError **error)
 {
     json_object_set_object_member(r->manifest, "trace", describe_trace(r, result, trace_name));
     json_object_set_array_member(r->manifest, "notes", strings(r->notes));
@@ -363,7 +378,9 @@ static void capture_into_folder(struct recording *r, struct xt_record_result *re
     r->trace = NULL;
     result->kept = result->capture.bytes > 0;
     if (result->kept) {
-        if (!xt_snapshot_take(r->host, XT_SNAPSHOT_AFTER, r->facts.scheduler, r->options->folder, r->notes, &later) && first)
+        if (!xt_snapshot_take(r->host, XT_SNAPSHOT_AFTER, r->facts.scheduler, r->options->folder, r->notes,
+                              &later) &&
+            first)
             g_clear_error(&later);
         if (!later)
             add_guests(r, &later);
@@ -384,11 +401,13 @@ static bool make_folder(const char *folder, GError **error)
     if (errno == EEXIST)
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s exists already: name a new folder with -o", folder);
     else
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot make the folder %s: %s", folder, g_strerror(errno));
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot make the folder %s: %s", folder,
+                    g_strerror(errno));
     return false;
 }
 
-/* Everything before the first event: snapshot, and a first recording.json, by which the folder is a recording from now on. */
+/* Everything before the first event: snapshot, and a first recording.json, by which the folder is a recording
+ * from now on. */
 static bool prepare(struct recording *r, GError **error)
 {
     const struct xt_record_options *o = r->options;
@@ -491,17 +510,23 @@ char *xt_record_plan(const struct xt_record_options *options, GError **error)
     words = xt_capture_command(&capture);
     g_string_append_printf(plan, "host        %s, Xen %s, scheduler %s, %u pCPUs\n", xt_host_name(r.host),
                            r.facts.xen_version ? r.facts.xen_version : "?", r.facts.scheduler, r.facts.pcpus);
-    g_string_append_printf(plan, "folder      %s%s", options->folder, g_file_test(options->folder, G_FILE_TEST_EXISTS) ? " (exists already!)" : "");
+    g_string_append_printf(plan, "folder      %s%s", options->folder,
+                           g_file_test(options->folder, G_FILE_TEST_EXISTS) ? " (exists already!)" : "");
     if (statvfs(parent, &disk) == 0)
         g_string_append_printf(plan, " (%.1f GB free)", (double)disk.f_bavail * (double)disk.f_frsize / 1e9);
-    g_string_append_printf(plan, "\nevents      %s (0x%08x)\n", options->event_names ? options->event_names : "", options->event_mask);
+    g_string_append_printf(plan, "\nevents      %s (0x%08x)\n",
+                           options->event_names ? options->event_names : "", options->event_mask);
     g_string_append_printf(plan, "buffers     %u pages (%.1f MiB) on each of %u pCPUs\n", r.buffer_pages,
                            r.buffer_pages / 256.0, r.facts.pcpus);
     if (r.poll_ms)
         g_string_append_printf(plan, "emptied     every %u ms\n", r.poll_ms);
     else
-        g_string_append_printf(plan, "emptied     as often as a measurement of %d s before the recording says\n", PROBE_S);
-    g_string_append_printf(plan, "snapshots   xl info, list -v, vcpu-list, cpupool-list -c, sched-%s, dmesg, CPU model, command lines\n", r.facts.scheduler);
+        g_string_append_printf(
+            plan, "emptied     as often as a measurement of %d s before the recording says\n", PROBE_S);
+    g_string_append_printf(plan,
+                           "snapshots   xl info, list -v, vcpu-list, cpupool-list -c, sched-%s, dmesg, CPU "
+                           "model, command lines\n",
+                           r.facts.scheduler);
     g_string_append(plan, "ends by     ");
     if (options->duration_s > 0)
         g_string_append_printf(plan, "time (%g s), ", options->duration_s);

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* {name of the file before, after (NULL: not taken then), command (SCHEDULER stands for sched-credit …), only for this scheduler,
- * append to the file}. The VCPU times stand nearest to the trace: last before it, first after it. */
+/* {name of the file before, after (NULL: not taken then), command (SCHEDULER stands for sched-credit …), only
+ * for this scheduler, append to the file}. The VCPU times stand nearest to the trace: last before it, first
+ * after it. */
 struct item {
     const char *before, *after;
     const char *argv[5];
@@ -27,7 +28,11 @@ static const struct item items[] = {
     { "xl-cpupool-list.txt", "xl-cpupool-list-after.txt", { "xl", "cpupool-list" }, NULL, false },
     { "xl-cpupool-list.txt", "xl-cpupool-list-after.txt", { "xl", "cpupool-list", "-c" }, NULL, true },
     { "xl-sched.txt", "xl-sched-after.txt", { "xl", SCHEDULER }, NULL, false },
-    { "xl-sched-rtds-vcpus.txt", "xl-sched-rtds-vcpus-after.txt", { "xl", "sched-rtds", "-v", "all" }, "rtds", false },
+    { "xl-sched-rtds-vcpus.txt",
+      "xl-sched-rtds-vcpus-after.txt",
+      { "xl", "sched-rtds", "-v", "all" },
+      "rtds",
+      false },
     { NULL, "xl-dmesg.txt", { "xl", "dmesg" }, NULL, false },
     { "xl-vcpu-list-before.txt", NULL, { "xl", "vcpu-list" }, NULL, false },
 };
@@ -47,8 +52,8 @@ static bool write_file(const char *path, const struct xt_output *output, bool ap
     return good;
 }
 
-static bool take(const struct xt_host *host, const struct item *item, const char *file, const char *scheduler, const char *folder,
-                 GPtrArray *notes, GError **error)
+static bool take(const struct xt_host *host, const struct item *item, const char *file, const char *scheduler,
+                 const char *folder, GPtrArray *notes, GError **error)
 {
     char *command = g_strconcat("sched-", scheduler, NULL);
     const char *argv[G_N_ELEMENTS(item->argv) + 1] = { NULL };
@@ -64,15 +69,16 @@ static bool take(const struct xt_host *host, const struct item *item, const char
         g_free(path);
     } else if (good && notes) {
         g_strdelimit(g_strstrip(output.err), "\n\r", ' ');
-        g_ptr_array_add(notes, g_strdup_printf("host/%s is missing: %s %s said: %s", file, argv[0], argv[1] ? argv[1] : "", output.err));
+        g_ptr_array_add(notes, g_strdup_printf("host/%s is missing: %s %s said: %s", file, argv[0],
+                                               argv[1] ? argv[1] : "", output.err));
     }
     xt_output_clear(&output);
     g_free(command);
     return good;
 }
 
-bool xt_snapshot_take(const struct xt_host *host, enum xt_snapshot_when when, const char *scheduler, const char *folder,
-                      GPtrArray *notes, GError **error)
+bool xt_snapshot_take(const struct xt_host *host, enum xt_snapshot_when when, const char *scheduler,
+                      const char *folder, GPtrArray *notes, GError **error)
 {
     /* These have no parameters, and xl no command for them. */
     static const char *const without_parameters[] = { "null", "arinc653", NULL };
@@ -110,12 +116,14 @@ static char *read_host_file(const char *folder, const char *name)
     return valid;
 }
 
-/* "NAME ID VCPU PERIOD BUDGET yes|no" lines, by "ID VCPU". The name is hostile and may hold anything: read from the right. */
+/* "NAME ID VCPU PERIOD BUDGET yes|no" lines, by "ID VCPU". The name is hostile and may hold anything: read
+ * from the right. */
 static GHashTable *read_rtds_vcpus(const char *folder)
 {
     GHashTable *by_vcpu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     char *text = read_host_file(folder, "xl-sched-rtds-vcpus.txt");
-    GRegex *line = g_regex_new("^.*\\s(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(yes|no)\\s*$", G_REGEX_MULTILINE, 0, NULL);
+    GRegex *line = g_regex_new("^.*\\s(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(yes|no)\\s*$",
+                               G_REGEX_MULTILINE, 0, NULL);
     GMatchInfo *match = NULL;
 
     if (text)
@@ -123,7 +131,8 @@ static GHashTable *read_rtds_vcpus(const char *folder)
     while (match && g_match_info_matches(match)) {
         struct reservation *r = g_new0(struct reservation, 1);
         char *id = g_match_info_fetch(match, 1), *vcpu = g_match_info_fetch(match, 2);
-        char *period = g_match_info_fetch(match, 3), *budget = g_match_info_fetch(match, 4), *extra = g_match_info_fetch(match, 5);
+        char *period = g_match_info_fetch(match, 3), *budget = g_match_info_fetch(match, 4),
+             *extra = g_match_info_fetch(match, 5);
         r->period_us = g_ascii_strtoll(period, NULL, 10);
         r->budget_us = g_ascii_strtoll(budget, NULL, 10);
         r->extratime = strcmp(extra, "yes") == 0;
@@ -159,7 +168,8 @@ static JsonObject *domain_of(JsonArray *domains, gint64 domid, const char *name)
 
 static void add_vcpu(JsonArray *domains, GMatchInfo *match, GHashTable *rtds)
 {
-    char *name = g_match_info_fetch(match, 1), *id = g_match_info_fetch(match, 2), *number = g_match_info_fetch(match, 3);
+    char *name = g_match_info_fetch(match, 1), *id = g_match_info_fetch(match, 2),
+         *number = g_match_info_fetch(match, 3);
     char *affinity = g_match_info_fetch(match, 4), *key = g_strconcat(id, " ", number, NULL);
     JsonObject *domain = domain_of(domains, g_ascii_strtoll(id, NULL, 10), name);
     JsonObject *vcpu = json_object_new();
@@ -186,7 +196,9 @@ static JsonArray *read_domains(const char *folder)
     GHashTable *rtds = read_rtds_vcpus(folder);
     char *text = read_host_file(folder, "xl-vcpu-list-before.txt");
     /* Name, ID, VCPU, CPU ("-" if paused), state, time, hard affinity / soft affinity */
-    GRegex *line = g_regex_new("^(.*\\S)\\s+(\\d+)\\s+(\\d+)\\s+(?:\\d+|-)\\s+\\S+\\s+[\\d.]+\\s+(\\S+)\\s*/.*$", G_REGEX_MULTILINE, 0, NULL);
+    GRegex *line =
+        g_regex_new("^(.*\\S)\\s+(\\d+)\\s+(\\d+)\\s+(?:\\d+|-)\\s+\\S+\\s+[\\d.]+\\s+(\\S+)\\s*/.*$",
+                    G_REGEX_MULTILINE, 0, NULL);
     GMatchInfo *match = NULL;
 
     if (text)
@@ -207,7 +219,8 @@ static bool is_one_pcpu(const char *affinity)
     return affinity && *affinity && strspn(affinity, "0123456789") == strlen(affinity);
 }
 
-/* gEDF: every guest VCPU may move; pEDF: none may. Anything between is neither, and left to the reader. dom0 does not count. */
+/* gEDF: every guest VCPU may move; pEDF: none may. Anything between is neither, and left to the reader. dom0
+ * does not count. */
 static const char *rtds_policy(JsonArray *domains)
 {
     unsigned bound = 0, all = 0;
@@ -217,7 +230,8 @@ static const char *rtds_policy(JsonArray *domains)
         if (xt_manifest_int(domain, "domid") == 0)
             continue;
         for (guint k = 0; k < json_array_get_length(vcpus); k++, all++)
-            bound += is_one_pcpu(xt_manifest_string(json_array_get_object_element(vcpus, k), "hard_affinity"));
+            bound +=
+                is_one_pcpu(xt_manifest_string(json_array_get_object_element(vcpus, k), "hard_affinity"));
     }
     if (all == 0)
         return NULL;
@@ -239,7 +253,8 @@ void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *fact
     set_text(manifest, "scheduler", facts->scheduler);
     if (!xt_manifest_string(manifest, "policy"))
         set_text(manifest, "policy", policy);
-    /* A model name that says so: QEMU without hardware acceleration. Virtual time makes such a recording exact, not fast. */
+    /* A model name that says so: QEMU without hardware acceleration. Virtual time makes such a recording
+     * exact, not fast. */
     if (facts->cpu_model && strstr(facts->cpu_model, "QEMU"))
         json_object_set_boolean_member(manifest, "emulated", TRUE);
     else if (!json_object_has_member(manifest, "emulated"))

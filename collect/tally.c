@@ -5,7 +5,7 @@
 
 #include "parse/format.h"
 
-G_STATIC_ASSERT(sizeof ((struct xt_tally *)0)->rest >= XT_MAX_RECORD_BYTES);
+G_STATIC_ASSERT(sizeof((struct xt_tally *)0)->rest >= XT_MAX_RECORD_BYTES);
 
 static uint32_t word_at(const uint8_t *data)
 {

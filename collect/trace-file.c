@@ -10,22 +10,23 @@
 
 enum { RESERVE_BYTES = 1 << 20, FRAME_BYTES = 8 << 20 };
 
-/* Every flush ends a zstd frame, and only whole frames go to the file: what a killed collector leaves can be read by everybody,
- * and on a full disk the file is cut where the last frame ended. */
+/* Every flush ends a zstd frame, and only whole frames go to the file: what a killed collector leaves can be
+ * read by everybody, and on a full disk the file is cut where the last frame ended. */
 struct xt_trace_file {
     int fd;
     char *path, *reserve_path;
     const char *name;
-    ZSTD_CCtx *zstd; /* NULL: plain */
-    GByteArray *frame;  /* the present frame, compressed */
-    size_t in_frame;    /* what went into it */
+    ZSTD_CCtx *zstd;   /* NULL: plain */
+    GByteArray *frame; /* the present frame, compressed */
+    size_t in_frame;   /* what went into it */
     uint64_t bytes, stored;
     bool broken;
 };
 
 static bool fail(GError **error, const char *path, int why)
 {
-    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: %s", path, why == ENOSPC || why == EDQUOT ? "the disk is full" : g_strerror(why));
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: %s", path,
+                why == ENOSPC || why == EDQUOT ? "the disk is full" : g_strerror(why));
     return false;
 }
 
@@ -95,7 +96,8 @@ static bool put(struct xt_trace_file *file, const void *data, size_t bytes, GErr
     return true;
 }
 
-static bool compress(struct xt_trace_file *file, const void *data, size_t bytes, ZSTD_EndDirective end, GError **error)
+static bool compress(struct xt_trace_file *file, const void *data, size_t bytes, ZSTD_EndDirective end,
+                     GError **error)
 {
     char piece[1 << 14];
     ZSTD_inBuffer in = { data, bytes, 0 };
@@ -106,7 +108,8 @@ static bool compress(struct xt_trace_file *file, const void *data, size_t bytes,
         left = ZSTD_compressStream2(file->zstd, &out, &in, end);
         if (ZSTD_isError(left)) {
             file->broken = true;
-            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot compress: %s", file->path, ZSTD_getErrorName(left));
+            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot compress: %s", file->path,
+                        ZSTD_getErrorName(left));
             return false;
         }
         g_byte_array_append(file->frame, (const guint8 *)piece, (guint)out.pos);

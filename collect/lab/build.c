@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEBIAN "http://deb.debian.org/debian"
+#define DEBIAN          "http://deb.debian.org/debian"
 #define DEBIAN_SECURITY "http://deb.debian.org/debian-security"
 
 enum { BUILD_TIMEOUT_S = 3600 };
@@ -42,7 +42,8 @@ static char *write_script(const char *cache, GError **error)
     GBytes *script = xt_image_resource("build.sh");
     GError *failure = NULL;
 
-    if (!g_file_set_contents(path, g_bytes_get_data(script, NULL), (gssize)g_bytes_get_size(script), &failure)) {
+    if (!g_file_set_contents(path, g_bytes_get_data(script, NULL), (gssize)g_bytes_get_size(script),
+                             &failure)) {
         g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s", failure->message);
         g_error_free(failure);
         g_clear_pointer(&path, g_free);
@@ -74,15 +75,27 @@ static char *follow(FILE *from, FILE *log, const struct xt_lab_build_options *o)
     return why;
 }
 
-static bool run_script(const char *script, const char *cache, const char *log_path, const struct xt_lab_build_options *o, GError **error)
+static bool run_script(const char *script, const char *cache, const char *log_path,
+                       const struct xt_lab_build_options *o, GError **error)
 {
     char *jobs = g_strdup_printf("%u", o->jobs ? o->jobs : g_get_num_processors());
     char *limit = g_strdup_printf("%d", BUILD_TIMEOUT_S);
-    const char *const argv[] = { "timeout", "--kill-after=10", limit, "sh", script, cache, o->mirror ? o->mirror : DEBIAN,
-                                 o->security_mirror ? o->security_mirror : DEBIAN_SECURITY, jobs, NULL };
+    const char *const argv[] = { "timeout",
+                                 "--kill-after=10",
+                                 limit,
+                                 "sh",
+                                 script,
+                                 cache,
+                                 o->mirror ? o->mirror : DEBIAN,
+                                 o->security_mirror ? o->security_mirror : DEBIAN_SECURITY,
+                                 jobs,
+                                 NULL };
     GError *failure = NULL;
     FILE *log = g_fopen(log_path, "w");
-    GSubprocess *build = log ? g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, &failure) : NULL;
+    GSubprocess *build =
+        log ? g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE,
+                                &failure)
+            : NULL;
     char *why = NULL;
     bool good = false;
 
@@ -96,7 +109,11 @@ static bool run_script(const char *script, const char *cache, const char *log_pa
     }
     if (!good)
         g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "the build failed: %s; its log is %s",
-                    why ? why : failure ? failure->message : !log ? g_strerror(errno) : "see the end of its log", log_path);
+                    why       ? why
+                    : failure ? failure->message
+                    : !log    ? g_strerror(errno)
+                              : "see the end of its log",
+                    log_path);
     g_clear_error(&failure);
     g_clear_object(&build);
     if (log)

@@ -4,8 +4,8 @@
 #
 #   build.sh CACHE MIRROR SECURITY-MIRROR JOBS
 #
-# Lines that begin with "== " tell progress; everything else is for the log. Each step leaves a stamp and is not
-# repeated while that stands.
+# Lines that begin with "== " tell progress; everything else is for the log. Each step leaves a stamp and is
+# not repeated while that stands.
 set -eu
 
 cache=$1 mirror=$2 security=$3 jobs=$4
@@ -55,7 +55,8 @@ if ! done_already lists; then
     finish lists
 fi
 
-# The security archive can list a source package that it no longer holds: take the newest that is really there.
+# The security archive can list a source package that it no longer holds: take the newest that is really
+# there.
 if ! done_already source; then
     step "fetching the source of Xen"
     rm -rf source && mkdir source
@@ -76,10 +77,10 @@ if ! done_already xen-2; then
     step "building Xen $(cat xen-version) with RTDS, null and arinc653 (about two minutes)"
     rm -rf source/xen
     dpkg-source --no-check -x source/xen_*.dsc source/xen
-    # In virtual time all pCPUs have one exact TSC, but QEMU cannot tell Xen (no invariant TSC without hardware
-    # acceleration). Xen then calibrates each pCPU's clock against the platform timer, by a rendezvous that the emulator
-    # runs one pCPU after the other: clocks come out milliseconds apart. Hardware of today has none of that, so the lab's
-    # Xen can be told: tsc=reliable.
+    # In virtual time all pCPUs have one exact TSC, but QEMU cannot tell Xen (no invariant TSC without
+    # hardware acceleration). Xen then calibrates each pCPU's clock against the platform timer, by a
+    # rendezvous that the emulator runs one pCPU after the other: clocks come out milliseconds apart.
+    # Hardware of today has none of that, so the lab's Xen can be told: tsc=reliable.
     patch -p1 -d source/xen <<'PATCH'
 --- a/xen/arch/x86/time.c
 +++ b/xen/arch/x86/time.c
@@ -146,7 +147,8 @@ if ! done_already sysroot; then
     finish sysroot
 fi
 
-# Unpacking the kernel is most of its boot in an emulator, and there are five boots to a run: unpack it here, once.
+# Unpacking the kernel is most of its boot in an emulator, and there are five boots to a run: unpack it
+# here, once.
 if ! done_already kernel; then
     step "unpacking the kernel"
     python3 - <<'PYTHON' || die "the kernel image holds no xz-compressed kernel"

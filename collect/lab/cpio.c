@@ -39,9 +39,11 @@ static void pad(struct xt_cpio *cpio, guint to)
 
 static void add(struct xt_cpio *cpio, const char *path, unsigned mode, const void *data, gsize bytes)
 {
-    /* magic, inode, mode, uid, gid, links, mtime, size, device ×2, special device ×2, length of the name, checksum */
-    char *header = g_strdup_printf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", cpio->next_inode++, mode, 0u, 0u, 1u,
-                                   0u, (unsigned)bytes, 0u, 0u, 0u, 0u, (unsigned)strlen(path) + 1, 0u);
+    /* magic, inode, mode, uid, gid, links, mtime, size, device ×2, special device ×2, length of the name,
+     * checksum */
+    char *header = g_strdup_printf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+                                   cpio->next_inode++, mode, 0u, 0u, 1u, 0u, (unsigned)bytes, 0u, 0u, 0u, 0u,
+                                   (unsigned)strlen(path) + 1, 0u);
     g_byte_array_append(cpio->bytes, (const guint8 *)header, (guint)strlen(header));
     g_byte_array_append(cpio->bytes, (const guint8 *)path, (guint)strlen(path) + 1);
     pad(cpio, 4);

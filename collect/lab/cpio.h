@@ -9,7 +9,8 @@ struct xt_cpio;
 struct xt_cpio *xt_cpio_new(void);
 void xt_cpio_free(struct xt_cpio *cpio);
 
-/* Paths have no leading slash; missing folders above are made. A path that is there already is left as it is. */
+/* Paths have no leading slash; missing folders above are made. A path that is there already is left as it is.
+ */
 void xt_cpio_folder(struct xt_cpio *cpio, const char *path);
 void xt_cpio_file(struct xt_cpio *cpio, const char *path, unsigned mode, const void *data, gsize bytes);
 void xt_cpio_link(struct xt_cpio *cpio, const char *path, const char *target);

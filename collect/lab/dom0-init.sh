@@ -1,6 +1,6 @@
 #!/bin/sh
-# dom0's first process in the lab: brings the Xen tools up, runs the experiment in /lab, writes /out to the disk and
-# turns the machine off. Lines that begin with XENTRAIL tell the world outside how far it is.
+# dom0's first process in the lab: brings the Xen tools up, runs the experiment in /lab, writes /out to the
+# disk and turns the machine off. Lines that begin with XENTRAIL tell the world outside how far it is.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 mount -t proc proc /proc
 mount -t sysfs sys /sys

@@ -1,6 +1,6 @@
 #!/bin/sh
-# One experiment, in dom0: creates the domains of /lab/domains, sets their parameters, records while their workloads
-# run, and collects the job traces in /out.
+# One experiment, in dom0: creates the domains of /lab/domains, sets their parameters, records while their
+# workloads run, and collects the job traces in /out.
 #   /lab/domains        "NAME yes|no" a line: does it have jobs of interest?
 #   /lab/NAME.cfg       the domain's configuration for xl
 #   /lab/NAME.cpio      its workload's arguments, to go before the common guest image

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A lab guest's first process. Talks to dom0 over the console: READY, then a line starts the workload; DONE, then a line
-# asks for the job trace.
+# A lab guest's first process. Talks to dom0 over the console: READY, then a line starts the workload; DONE,
+# then a line asks for the job trace.
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys

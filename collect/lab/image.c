@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define XEN_BIN "usr/lib/xen-4.17/bin/"
+#define XEN_BIN   "usr/lib/xen-4.17/bin/"
 #define LIBRARIES "lib/x86_64-linux-gnu/"
 
 enum { TOOL_TIMEOUT_S = 60, LEAD_MS = 500, TAIL_MS = 500, BUFFER_PAGES = 512, POLL_MS = 100 };
@@ -43,7 +43,8 @@ static bool add_libraries(struct xt_cpio *cpio, const char *folder, const char *
         return false;
     good = output.status == 0 && !strstr(output.out, "not found");
     if (!good)
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s cannot tell the libraries: %s%s", loader[0], output.out, output.err);
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s cannot tell the libraries: %s%s", loader[0],
+                    output.out, output.err);
     lines = g_strsplit(output.out, "\n", -1);
     for (int i = 0; good && lines[i]; i++) {
         char *path = strchr(lines[i], '/'), *end = path ? strstr(path, " (") : NULL;
@@ -80,8 +81,14 @@ static bool add_tool(struct xt_cpio *cpio, const char *sysroot, const char *path
 static bool add_xen_tools(struct xt_cpio *cpio, const char *sysroot, GError **error)
 {
     static const char *const tools[] = {
-        XEN_BIN "xl", XEN_BIN "xentrace", XEN_BIN "xenstored", XEN_BIN "xenconsoled", XEN_BIN "xen-init-dom0",
-        XEN_BIN "init-xenstore-domain", XEN_BIN "libxl-save-helper", "usr/bin/xenstore-read",
+        XEN_BIN "xl",
+        XEN_BIN "xentrace",
+        XEN_BIN "xenstored",
+        XEN_BIN "xenconsoled",
+        XEN_BIN "xen-init-dom0",
+        XEN_BIN "init-xenstore-domain",
+        XEN_BIN "libxl-save-helper",
+        "usr/bin/xenstore-read",
     };
     char *gcc = g_build_filename(sysroot, LIBRARIES "libgcc_s.so.1", NULL);
     char *loader = g_build_filename(sysroot, LIBRARIES "ld-linux-x86-64.so.2", NULL);
@@ -103,8 +110,9 @@ static bool add_xen_tools(struct xt_cpio *cpio, const char *sysroot, GError **er
 static void add_busybox_links(struct xt_cpio *cpio)
 {
     static const char *const applets[] = {
-        "sh", "mount", "insmod", "mkdir", "sleep", "cp", "rm", "cat", "tail", "head", "tar", "sync", "poweroff", "grep", "sed", "tr", "cut",
-        "sha256sum", "base64", "gzip", "gunzip", "ls", "stty", "id", "ps", "kill", "dmesg", "uname", "env",
+        "sh",     "mount", "insmod",   "mkdir", "sleep", "cp",   "rm",    "cat",       "tail",   "head",
+        "tar",    "sync",  "poweroff", "grep",  "sed",   "tr",   "cut",   "sha256sum", "base64", "gzip",
+        "gunzip", "ls",    "stty",     "id",    "ps",    "kill", "dmesg", "uname",     "env",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(applets); i++) {
         char *path = g_strconcat("bin/", applets[i], NULL);
@@ -126,17 +134,20 @@ static bool add_busybox(struct xt_cpio *cpio, const char *cache, GError **error)
     return good;
 }
 
-/* This program with this machine's libraries and loader, all in a folder of their own: they may differ from the cache's. */
+/* This program with this machine's libraries and loader, all in a folder of their own: they may differ from
+ * the cache's. */
 static bool add_xentrail(struct xt_cpio *cpio, GError **error)
 {
-    static const char starter[] = "#!/bin/sh\n"
-                                  "for loader in /xentrail/lib/ld-linux*; do\n"
-                                  "    exec \"$loader\" --library-path /xentrail/lib /xentrail/xentrail \"$@\"\n"
-                                  "done\n";
+    static const char starter[] =
+        "#!/bin/sh\n"
+        "for loader in /xentrail/lib/ld-linux*; do\n"
+        "    exec \"$loader\" --library-path /xentrail/lib /xentrail/xentrail \"$@\"\n"
+        "done\n";
     /* By this name it can be opened by others, too, and even if its file was replaced meanwhile. */
     char *self = g_strdup_printf("/proc/%d/exe", (int)getpid());
     const char *const list[] = { "ldd", self, NULL };
-    bool good = xt_cpio_copy(cpio, "xentrail/xentrail", 0755, self, error) && add_libraries(cpio, "xentrail/lib/", list, error);
+    bool good = xt_cpio_copy(cpio, "xentrail/xentrail", 0755, self, error) &&
+                add_libraries(cpio, "xentrail/lib/", list, error);
 
     xt_cpio_file(cpio, "bin/xentrail", 0755, starter, sizeof starter - 1);
     g_free(self);
@@ -181,12 +192,14 @@ GBytes *xt_image_dom0(const char *cache, GError **error)
     static const char xl_conf[] = "autoballoon=\"off\"\n";
     static const char *const folders[] = { "var/lib/xen", "var/lib/xenstored", "var/log/xen", "etc/xen" };
     struct xt_cpio *cpio = xt_cpio_new();
-    char *sysroot = g_build_filename(cache, "sysroot", NULL), *kernel = g_build_filename(cache, "vmlinux", NULL);
+    char *sysroot = g_build_filename(cache, "sysroot", NULL),
+         *kernel = g_build_filename(cache, "vmlinux", NULL);
     GBytes *guest = guest_image(cache, error), *image = NULL;
     gsize n;
 
-    if (guest && add_busybox(cpio, cache, error) && add_xen_tools(cpio, sysroot, error) && add_modules(cpio, cache, error) &&
-        add_xentrail(cpio, error) && xt_cpio_copy(cpio, "lab/vmlinux", 0644, kernel, error)) {
+    if (guest && add_busybox(cpio, cache, error) && add_xen_tools(cpio, sysroot, error) &&
+        add_modules(cpio, cache, error) && add_xentrail(cpio, error) &&
+        xt_cpio_copy(cpio, "lab/vmlinux", 0644, kernel, error)) {
         const void *data = g_bytes_get_data(guest, &n);
         xt_cpio_file(cpio, "lab/guest.cpio", 0644, data, n);
         add_resource(cpio, "lab/experiment.sh", 0755, "experiment.sh");
@@ -211,11 +224,13 @@ static void add_text(struct xt_cpio *cpio, const char *path, GString *text)
 }
 
 /* Names are letters, digits, - and _ (scenario.c), so nothing here needs quoting. */
-static GString *domain_config(const struct xt_scenario *s, const struct xt_lab_policy *policy, const struct xt_lab_domain *domain)
+static GString *domain_config(const struct xt_scenario *s, const struct xt_lab_policy *policy,
+                              const struct xt_lab_domain *domain)
 {
     GString *text = g_string_new(NULL);
-    g_string_append_printf(text, "name=\"%s\"\nkernel=\"/lab/vmlinux\"\nramdisk=\"/run/%s.image\"\nmemory=%u\nvcpus=%u\n", domain->name,
-                           domain->name, domain->memory_mib, domain->vcpus);
+    g_string_append_printf(
+        text, "name=\"%s\"\nkernel=\"/lab/vmlinux\"\nramdisk=\"/run/%s.image\"\nmemory=%u\nvcpus=%u\n",
+        domain->name, domain->name, domain->memory_mib, domain->vcpus);
     /* Emulated time stamps could not be laid over the trace. */
     g_string_append(text, "type=\"pv\"\ntsc_mode=\"native\"\ncpus=[");
     for (unsigned i = 0; i < domain->vcpus; i++) {
@@ -229,14 +244,15 @@ static GString *domain_config(const struct xt_scenario *s, const struct xt_lab_p
     return text;
 }
 
-static GBytes *workload_archive(const struct xt_scenario *s, const struct xt_lab_policy *policy, const struct xt_lab_domain *domain)
+static GBytes *workload_archive(const struct xt_scenario *s, const struct xt_lab_policy *policy,
+                                const struct xt_lab_domain *domain)
 {
     struct xt_cpio *cpio = xt_cpio_new();
     GString *words = g_string_new(NULL);
     GBytes *archive;
 
-    g_string_append_printf(words, "--name=%s\n--duration=%.0fns\n--lead=%dms\n--policy=%s\n", domain->name, s->duration_s * 1e9, LEAD_MS,
-                           domain->guest_policy);
+    g_string_append_printf(words, "--name=%s\n--duration=%.0fns\n--lead=%dms\n--policy=%s\n", domain->name,
+                           s->duration_s * 1e9, LEAD_MS, domain->guest_policy);
     if (domain->periodic || policy->periodic)
         g_string_append(words, "--background\n");
     for (int i = 0; domain->tasks[i]; i++)
@@ -247,11 +263,13 @@ static GBytes *workload_archive(const struct xt_scenario *s, const struct xt_lab
     return archive;
 }
 
-static void append_parameters(GString *script, const struct xt_lab_policy *policy, const struct xt_lab_domain *domain)
+static void append_parameters(GString *script, const struct xt_lab_policy *policy,
+                              const struct xt_lab_domain *domain)
 {
     if (strcmp(policy->scheduler, "rtds") == 0 && domain->period_ns)
-        g_string_append_printf(script, "xl sched-rtds -d %s -v all -p %" G_GINT64_FORMAT " -b %" G_GINT64_FORMAT " -e %d\n", domain->name,
-                               domain->period_ns / 1000, domain->budget_ns / 1000, domain->extratime);
+        g_string_append_printf(
+            script, "xl sched-rtds -d %s -v all -p %" G_GINT64_FORMAT " -b %" G_GINT64_FORMAT " -e %d\n",
+            domain->name, domain->period_ns / 1000, domain->budget_ns / 1000, domain->extratime);
     if (g_str_has_prefix(policy->scheduler, "credit") && (domain->weight || domain->cap)) {
         g_string_append_printf(script, "xl sched-%s -d %s", policy->scheduler, domain->name);
         if (domain->weight)
@@ -266,8 +284,9 @@ static void append_parameters(GString *script, const struct xt_lab_policy *polic
 static GString *record_arguments(const struct xt_lab_policy *policy)
 {
     GString *words = g_string_new(NULL);
-    g_string_append_printf(words, "--policy\n%s\n--events\nsched\n--compress\n0\n--buffer-pages\n%d\n--poll\n%d\n", policy->policy,
-                           BUFFER_PAGES, POLL_MS);
+    g_string_append_printf(words,
+                           "--policy\n%s\n--events\nsched\n--compress\n0\n--buffer-pages\n%d\n--poll\n%d\n",
+                           policy->policy, BUFFER_PAGES, POLL_MS);
     return words;
 }
 
@@ -279,12 +298,14 @@ GBytes *xt_image_experiment(const struct xt_scenario *s, const struct xt_lab_pol
 
     for (guint i = 0; i < s->domains->len; i++) {
         const struct xt_lab_domain *domain = g_ptr_array_index(s->domains, i);
-        char *config = g_strdup_printf("lab/%s.cfg", domain->name), *archive = g_strdup_printf("lab/%s.cpio", domain->name);
+        char *config = g_strdup_printf("lab/%s.cfg", domain->name),
+             *archive = g_strdup_printf("lab/%s.cpio", domain->name);
         GBytes *workload = workload_archive(s, policy, domain);
         gsize n;
         const void *data = g_bytes_get_data(workload, &n);
 
-        g_string_append_printf(domains, "%s %s\n", domain->name, domain->noise || !domain->tasks[0] ? "no" : "yes");
+        g_string_append_printf(domains, "%s %s\n", domain->name,
+                               domain->noise || !domain->tasks[0] ? "no" : "yes");
         add_text(cpio, config, domain_config(s, policy, domain));
         xt_cpio_file(cpio, archive, 0644, data, n);
         append_parameters(script, policy, domain);

@@ -7,7 +7,8 @@
 GBytes *xt_image_dom0(const char *cache, GError **error);
 
 /* One experiment: goes after the former as a second archive. */
-GBytes *xt_image_experiment(const struct xt_scenario *scenario, const struct xt_lab_policy *policy, GError **error);
+GBytes *xt_image_experiment(const struct xt_scenario *scenario, const struct xt_lab_policy *policy,
+                            GError **error);
 
 /* A file that comes with the program; NULL never. Caller frees (g_bytes_unref). */
 GBytes *xt_image_resource(const char *name);

@@ -18,11 +18,11 @@ bool xt_lab_build(const struct xt_lab_build_options *options, GError **error);
 bool xt_lab_is_built(void);
 
 struct xt_lab_run_options {
-    const char *folder;  /* recordings go to FOLDER/SCENARIO-POLICY; made if missing */
-    bool real_time;      /* threads of the machine underneath instead of virtual time */
-    bool overwrite;      /* replaces recordings of the same name */
-    unsigned jobs;       /* machines side by side; 0: as many as cores allow */
-    unsigned timeout_s;  /* for one machine; 0: from the duration */
+    const char *folder; /* recordings go to FOLDER/SCENARIO-POLICY; made if missing */
+    bool real_time;     /* threads of the machine underneath instead of virtual time */
+    bool overwrite;     /* replaces recordings of the same name */
+    unsigned jobs;      /* machines side by side; 0: as many as cores allow */
+    unsigned timeout_s; /* for one machine; 0: from the duration */
     void (*say)(void *user, const char *name, const char *step);
     void *user;
 };

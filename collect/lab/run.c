@@ -19,21 +19,27 @@
 
 #define QEMU "qemu-system-x86_64"
 
-enum { BASE_TIMEOUT_S = 600, TIMEOUT_PER_S = 90, UNPACK_TIMEOUT_S = 120, XEN_MEMORY_MIB = 384, OUT_MIB = 2048 };
+enum {
+    BASE_TIMEOUT_S = 600,
+    TIMEOUT_PER_S = 90,
+    UNPACK_TIMEOUT_S = 120,
+    XEN_MEMORY_MIB = 384,
+    OUT_MIB = 2048
+};
 
 /* One policy's machine, from its images to its recording. */
 struct machine {
     struct lab *lab;
     const struct xt_lab_policy *policy;
-    char *name;               /* SCENARIO-POLICY */
-    char *work;               /* its folder in the lab's work folder */
-    char *log_folder;         /* FOLDER/logs/NAME */
+    char *name;       /* SCENARIO-POLICY */
+    char *work;       /* its folder in the lab's work folder */
+    char *log_folder; /* FOLDER/logs/NAME */
     GSubprocess *qemu;
     GDataInputStream *console;
     FILE *log;
     guint timeout;
     bool done, timed_out;
-    char *failure;            /* what dom0 said */
+    char *failure; /* what dom0 said */
 };
 
 struct lab {
@@ -41,10 +47,10 @@ struct lab {
     const struct xt_lab_run_options *options;
     char *cache, *work;
     GMainLoop *loop;
-    GPtrArray *machines;      /* of struct machine */
+    GPtrArray *machines; /* of struct machine */
     guint next, running, jobs;
     bool interrupted;
-    GError *error;            /* the first */
+    GError *error; /* the first */
 };
 
 static void say(struct machine *m, const char *step)
@@ -88,14 +94,18 @@ static bool write_archives(const char *path, GBytes *first, GBytes *second, GErr
     return good;
 }
 
-/* QEMU splits the list of boot modules at commas, so they are named without folders, from within the work folder. */
+/* QEMU splits the list of boot modules at commas, so they are named without folders, from within the work
+ * folder. */
 static bool prepare(struct machine *m, GBytes *dom0, GError **error)
 {
     GBytes *experiment = xt_image_experiment(m->lab->scenario, m->policy, error);
-    char *image = g_build_filename(m->work, "dom0.cpio", NULL), *out = g_build_filename(m->work, "out.img", NULL);
-    char *cached = g_build_filename(m->lab->cache, "vmlinux", NULL), *kernel = g_build_filename(m->work, "vmlinux", NULL);
+    char *image = g_build_filename(m->work, "dom0.cpio", NULL),
+         *out = g_build_filename(m->work, "out.img", NULL);
+    char *cached = g_build_filename(m->lab->cache, "vmlinux", NULL),
+         *kernel = g_build_filename(m->work, "vmlinux", NULL);
     char *log = g_build_filename(m->log_folder, "console.log", NULL);
-    bool good = experiment && g_mkdir_with_parents(m->work, 0700) == 0 && g_mkdir_with_parents(m->log_folder, 0777) == 0 &&
+    bool good = experiment && g_mkdir_with_parents(m->work, 0700) == 0 &&
+                g_mkdir_with_parents(m->log_folder, 0777) == 0 &&
                 write_archives(image, dom0, experiment, error);
     int fd = good ? open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
 
@@ -122,22 +132,41 @@ static unsigned memory_mib(const struct xt_scenario *s)
     return sum;
 }
 
-/* Virtual time: the clock counts instructions, two nanoseconds each, and jumps over idle time. Every clock of the machine is
- * then exact, whatever else the machine underneath does. */
+/* Virtual time: the clock counts instructions, two nanoseconds each, and jumps over idle time. Every clock of
+ * the machine is then exact, whatever else the machine underneath does. */
 static GPtrArray *qemu_words(const struct machine *m)
 {
     const struct xt_scenario *s = m->lab->scenario;
     char *xen = g_build_filename(m->lab->cache, "xen", NULL);
     GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
     const char *const fixed[] = {
-        QEMU, "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-serial", "stdio", "-monitor", "none", "-net", "none",
+        QEMU,
+        "-nodefaults",
+        "-no-user-config",
+        "-nographic",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+        "-monitor",
+        "none",
+        "-net",
+        "none",
         /* With a richer CPU, dom0 dies at its first page fault. */
-        "-cpu", "qemu64,smap=off,smep=off", "-drive", "file=out.img,format=raw,if=virtio", "-kernel", xen,
-        "-initrd", "vmlinux console=hvc0 panic=1 quiet,dom0.cpio",
+        "-cpu",
+        "qemu64,smap=off,smep=off",
+        "-drive",
+        "file=out.img,format=raw,if=virtio",
+        "-kernel",
+        xen,
+        "-initrd",
+        "vmlinux console=hvc0 panic=1 quiet,dom0.cpio",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
         g_ptr_array_add(words, g_strdup(fixed[i]));
+    /* The clock on the wall must not make two runs differ. */
+    g_ptr_array_add(words, g_strdup("-rtc"));
+    g_ptr_array_add(words, g_strdup("base=2026-01-01,clock=vm"));
     g_ptr_array_add(words, g_strdup("-accel"));
     if (m->lab->options->real_time) {
         g_ptr_array_add(words, g_strdup("tcg,thread=multi"));
@@ -151,9 +180,11 @@ static GPtrArray *qemu_words(const struct machine *m)
     g_ptr_array_add(words, g_strdup("-m"));
     g_ptr_array_add(words, g_strdup_printf("%u", memory_mib(s)));
     g_ptr_array_add(words, g_strdup("-append"));
-    g_ptr_array_add(words, g_strdup_printf("console=com1 com1=115200,8n1 dom0_mem=%uM dom0_max_vcpus=1 dom0_vcpus_pin sched=%s %s %s",
-                                           s->dom0_memory_mib, m->policy->scheduler,
-                                           m->lab->options->real_time ? "" : "tsc=reliable clocksource=tsc", s->xen_options));
+    g_ptr_array_add(
+        words, g_strdup_printf(
+                   "console=com1 com1=115200,8n1 dom0_mem=%uM dom0_max_vcpus=1 dom0_vcpus_pin sched=%s %s %s",
+                   s->dom0_memory_mib, m->policy->scheduler,
+                   m->lab->options->real_time ? "" : "tsc=reliable clocksource=tsc", s->xen_options));
     g_ptr_array_add(words, NULL);
     g_free(xen);
     return words;
@@ -216,14 +247,17 @@ static void read_on(struct machine *m)
 static bool unpack(const struct machine *m, const char *to, GError **error)
 {
     char *disk = g_build_filename(m->work, "out.img", NULL);
-    const char *const tar[] = { "tar", "--no-same-owner", "--no-same-permissions", "-C", to, "-xf", disk, NULL };
+    const char *const tar[] = {
+        "tar", "--no-same-owner", "--no-same-permissions", "-C", to, "-xf", disk, NULL
+    };
     struct xt_output output;
     bool good = g_mkdir_with_parents(to, 0777) == 0 && xt_process_run(tar, UNPACK_TIMEOUT_S, &output, error);
 
     if (good) {
         good = output.status == 0;
         if (!good)
-            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "what dom0 brought home cannot be unpacked: %s", output.err);
+            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "what dom0 brought home cannot be unpacked: %s",
+                        output.err);
         xt_output_clear(&output);
     }
     g_free(disk);
@@ -236,7 +270,8 @@ static void keep_logs(const struct machine *m, const char *out)
     GDir *dir = g_dir_open(from, 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir)) != NULL) {
-        char *source = g_build_filename(from, name, NULL), *target = g_build_filename(m->log_folder, name, NULL);
+        char *source = g_build_filename(from, name, NULL),
+             *target = g_build_filename(m->log_folder, name, NULL);
         g_rename(source, target);
         g_free(source);
         g_free(target);
@@ -287,12 +322,15 @@ static void judge(struct machine *m)
     if (m->lab->interrupted)
         error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "interrupted");
     else if (m->timed_out)
-        error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "not finished in time (see --timeout); its console is in %s", m->log_folder);
+        error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM,
+                            "not finished in time (see --timeout); its console is in %s", m->log_folder);
     else if (m->failure)
         error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "%s; logs are in %s", m->failure, m->log_folder);
     else
-        error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "the machine ended before the experiment did (was QEMU killed?); its console is in %s",
-                            m->log_folder);
+        error = g_error_new(
+            XT_ERROR, XT_ERROR_SYSTEM,
+            "the machine ended before the experiment did (was QEMU killed?); its console is in %s",
+            m->log_folder);
     take_error(m, error);
 }
 
@@ -340,7 +378,8 @@ static bool start_machine(struct machine *m, GBytes *dom0, GError **error)
     g_ptr_array_unref(words);
     g_object_unref(launcher);
     if (!m->qemu) {
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot start " QEMU ": %s (install qemu-system-x86)", failure->message);
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot start " QEMU ": %s (install qemu-system-x86)",
+                    failure->message);
         g_error_free(failure);
         return false;
     }
@@ -419,7 +458,8 @@ static bool add_machines(struct lab *lab, GError **error)
         folder = g_build_filename(lab->options->folder, m->name, NULL);
         taken = g_file_test(folder, G_FILE_TEST_EXISTS) && !lab->options->overwrite;
         if (taken)
-            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s exists already: choose another folder with -o, or --overwrite", folder);
+            g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                        "%s exists already: choose another folder with -o, or --overwrite", folder);
         g_free(folder);
         if (taken)
             return false;
@@ -451,11 +491,13 @@ static bool open_lab(struct lab *lab, GError **error)
 
     g_free(qemu);
     if (!qemu) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, QEMU " is not installed: apt-get install qemu-system-x86");
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    QEMU " is not installed: apt-get install qemu-system-x86");
         return false;
     }
     if (!xt_lab_is_built()) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "the lab is not built yet: run `xentrail lab build` (about three minutes, once)");
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "the lab is not built yet: run `xentrail lab build` (about three minutes, once)");
         return false;
     }
     lab->jobs = lab->options->jobs ? lab->options->jobs : MAX(cores / threads, 1);
@@ -466,7 +508,8 @@ static bool open_lab(struct lab *lab, GError **error)
     else
         g_free(pattern);
     if (!lab->work)
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot make %s or a folder in %s: %s", lab->options->folder, lab->cache, g_strerror(errno));
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot make %s or a folder in %s: %s",
+                    lab->options->folder, lab->cache, g_strerror(errno));
     return lab->work != NULL;
 }
 

@@ -14,7 +14,7 @@ static const struct {
     const char *name, *scheduler;
     bool bound;
 } known_policies[] = {
-    { "gEDF", "rtds", false }, { "pEDF", "rtds", true },      { "credit", "credit", false },
+    { "gEDF", "rtds", false },       { "pEDF", "rtds", true }, { "credit", "credit", false },
     { "credit2", "credit2", false }, { "null", "null", true },
 };
 
@@ -37,12 +37,14 @@ static char *read_text(struct reader *r, const char *group, const char *key, con
     return text ? g_strstrip(text) : g_strdup(otherwise);
 }
 
-static gint64 read_int(struct reader *r, const char *group, const char *key, gint64 least, gint64 most, gint64 otherwise)
+static gint64 read_int(struct reader *r, const char *group, const char *key, gint64 least, gint64 most,
+                       gint64 otherwise)
 {
     char *text = read_text(r, group, key, NULL);
     gint64 number = otherwise;
     if (text && !g_ascii_string_to_signed(text, 10, least, most, &number, NULL)) {
-        char *what = g_strdup_printf("\"%s\" is no number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, text, least, most);
+        char *what = g_strdup_printf("\"%s\" is no number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT,
+                                     text, least, most);
         complain(r, group, key, what);
         g_free(what);
         number = least;
@@ -132,7 +134,9 @@ static void read_policy(struct reader *r, struct xt_scenario *s, const char *tex
         }
     }
     if (!policy->policy)
-        complain(r, "scenario", "policies", "a policy is gEDF, pEDF, credit, credit2 or null, each with +periodic if all servers shall be so");
+        complain(r, "scenario", "policies",
+                 "a policy is gEDF, pEDF, credit, credit2 or null, each with +periodic if all servers shall "
+                 "be so");
     g_ptr_array_add(s->policies, policy);
     g_free(base);
 }
@@ -181,8 +185,9 @@ static void check_tasks(struct reader *r, const char *group, const struct xt_lab
 
 static void read_domain(struct reader *r, struct xt_scenario *s, const char *group)
 {
-    static const char *const keys[] = { "vcpus", "memory_mib", "period", "budget", "extratime", "weight", "cap", "pins",
-                                        "server", "noise", "guest_policy", "tasks", NULL };
+    static const char *const keys[] = { "vcpus",        "memory_mib", "period", "budget", "extratime",
+                                        "weight",       "cap",        "pins",   "server", "noise",
+                                        "guest_policy", "tasks",      NULL };
     struct xt_lab_domain *domain = g_new0(struct xt_lab_domain, 1);
     char *server;
 
@@ -228,7 +233,8 @@ static void check_policies(struct reader *r, const struct xt_scenario *s)
         if (policy->bound && !all_pinned)
             complain(r, "scenario", "policies", "pEDF and null need pins for every VCPU of every domain");
         else if (policy->policy && strcmp(policy->policy, "null") == 0 && crowded)
-            complain(r, "scenario", "policies", "null gives each pCPU to one VCPU: no two VCPUs may have the same pin");
+            complain(r, "scenario", "policies",
+                     "null gives each pCPU to one VCPU: no two VCPUs may have the same pin");
     }
 }
 
@@ -284,7 +290,8 @@ static char *text_of(const char *file_or_name, GError **error)
         }
     }
     if (!g_file_get_contents(file_or_name, &text, NULL, &failure)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s is no scenario file (%s) and none that comes with xentrail: see `xentrail lab list`",
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s is no scenario file (%s) and none that comes with xentrail: see `xentrail lab list`",
                     file_or_name, failure->message);
         g_error_free(failure);
     }
@@ -349,7 +356,8 @@ bool xt_scenario_select(struct xt_scenario *s, const char *const *names, GError 
     for (int i = 0; names[i]; i++) {
         guint found = index_of_policy(s, names[i]);
         if (found == G_MAXUINT) {
-            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "scenario %s has no policy \"%s\" (or it is named twice)", s->name, names[i]);
+            g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                        "scenario %s has no policy \"%s\" (or it is named twice)", s->name, names[i]);
             g_ptr_array_unref(kept);
             return false;
         }

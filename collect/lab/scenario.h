@@ -1,4 +1,5 @@
-/* A scenario: one readable file that says which host, which policies, which domains with which tasks. docs/xentrail-lab.1 */
+/* A scenario: one readable file that says which host, which policies, which domains with which tasks.
+ * docs/xentrail-lab.1 */
 #pragma once
 
 #include <glib.h>
@@ -10,20 +11,20 @@ struct xt_lab_domain {
     unsigned vcpus, memory_mib;
     int64_t period_ns, budget_ns; /* 0: no reservation */
     bool extratime;
-    int weight, cap;              /* credit and credit2; 0: Xen's default */
-    GArray *pins;                 /* of unsigned, one pCPU per VCPU, for the policies that bind; may be empty */
-    bool periodic;                /* a background task makes the server periodic */
-    bool noise;                   /* its jobs are of no interest */
-    char *guest_policy;           /* rm, dm, edf, partitioned */
-    char **tasks;                 /* as xentrail-workload takes them; may be empty */
+    int weight, cap;    /* credit and credit2; 0: Xen's default */
+    GArray *pins;       /* of unsigned, one pCPU per VCPU, for the policies that bind; may be empty */
+    bool periodic;      /* a background task makes the server periodic */
+    bool noise;         /* its jobs are of no interest */
+    char *guest_policy; /* rm, dm, edf, partitioned */
+    char **tasks;       /* as xentrail-workload takes them; may be empty */
 };
 
 struct xt_lab_policy {
     char *name;         /* as written: "gEDF", "gEDF+periodic" */
     const char *policy; /* "gEDF", … */
     const char *scheduler;
-    bool bound;         /* every VCPU on its pin */
-    bool periodic;      /* every server periodic */
+    bool bound;    /* every VCPU on its pin */
+    bool periodic; /* every server periodic */
 };
 
 struct xt_scenario {
@@ -35,7 +36,8 @@ struct xt_scenario {
     GPtrArray *domains;  /* of struct xt_lab_domain */
 };
 
-/* Takes a file, or the name of a scenario that comes with the program. XT_ERROR_INPUT says which key of which group is wrong. */
+/* Takes a file, or the name of a scenario that comes with the program. XT_ERROR_INPUT says which key of which
+ * group is wrong. */
 struct xt_scenario *xt_scenario_load(const char *file_or_name, GError **error);
 void xt_scenario_free(struct xt_scenario *scenario);
 

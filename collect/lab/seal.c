@@ -52,8 +52,10 @@ static bool move_guests(const char *out, const char *folder, JsonObject *manifes
     json_object_set_object_member(manifest, "guests", guests);
     while (good && dir && (name = g_dir_read_name(dir)) != NULL) {
         char *trace = g_build_filename(from, name, "jobs", NULL), *target = g_build_filename(to, name, NULL);
-        char *table = g_build_filename(from, name, "jobs.csv", NULL), *table_target = g_strconcat(target, ".jobs.csv", NULL);
-        good = (g_rename(trace, target) == 0 && g_rename(table, table_target) == 0) || fail(error, "move", trace);
+        char *table = g_build_filename(from, name, "jobs.csv", NULL),
+             *table_target = g_strconcat(target, ".jobs.csv", NULL);
+        good = (g_rename(trace, target) == 0 && g_rename(table, table_target) == 0) ||
+               fail(error, "move", trace);
         json_object_set_string_member(guests, name, "ctf-1.8");
         g_free(trace);
         g_free(target);
@@ -93,7 +95,8 @@ static JsonObject *workload(const struct xt_scenario *s, const struct xt_lab_pol
         for (int k = 0; domain->tasks[k]; k++)
             json_array_add_string_element(tasks, domain->tasks[k]);
         json_object_set_string_member(one, "policy", domain->guest_policy);
-        json_object_set_string_member(one, "server", domain->periodic || policy->periodic ? "periodic" : "deferrable");
+        json_object_set_string_member(one, "server",
+                                      domain->periodic || policy->periodic ? "periodic" : "deferrable");
         json_object_set_boolean_member(one, "noise", domain->noise);
         json_object_set_array_member(one, "tasks", tasks);
         json_object_set_object_member(all, domain->name, one);
@@ -101,7 +104,8 @@ static JsonObject *workload(const struct xt_scenario *s, const struct xt_lab_pol
     return all;
 }
 
-static void describe(JsonObject *manifest, const struct xt_scenario *s, const struct xt_lab_policy *policy, bool real_time)
+static void describe(JsonObject *manifest, const struct xt_scenario *s, const struct xt_lab_policy *policy,
+                     bool real_time)
 {
     JsonObject *lab = json_object_new(), *trace = xt_manifest_object(manifest, "trace");
 
@@ -109,6 +113,7 @@ static void describe(JsonObject *manifest, const struct xt_scenario *s, const st
     json_object_set_string_member(lab, "policy", policy->name);
     json_object_set_boolean_member(lab, "virtual_time", !real_time);
     json_object_set_object_member(manifest, "lab", lab);
+    xt_manifest_set_created(manifest); /* dom0's calendar stands still */
     json_object_set_boolean_member(manifest, "emulated", TRUE);
     json_object_set_string_member(manifest, "host", "xentrail lab");
     json_object_set_array_member(manifest, "reservations", reservations(s));
@@ -129,13 +134,13 @@ static bool write_scenario(const struct xt_scenario *s, const char *folder, GErr
     return failure == NULL;
 }
 
-bool xt_lab_seal(const char *out, const char *folder, const struct xt_scenario *scenario, const struct xt_lab_policy *policy, bool real_time,
-                 GError **error)
+bool xt_lab_seal(const char *out, const char *folder, const struct xt_scenario *scenario,
+                 const struct xt_lab_policy *policy, bool real_time, GError **error)
 {
     char *recording = g_build_filename(out, "recording", NULL);
     JsonObject *manifest = xt_manifest_load(recording, error);
-    bool good = manifest && compress_trace(recording, error) && move_guests(out, recording, manifest, error) &&
-                write_scenario(scenario, recording, error);
+    bool good = manifest && compress_trace(recording, error) &&
+                move_guests(out, recording, manifest, error) && write_scenario(scenario, recording, error);
 
     if (good) {
         describe(manifest, scenario, policy, real_time);

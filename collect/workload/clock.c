@@ -18,7 +18,8 @@ uint64_t tsc_now(void)
 void clock_map_sample(struct clock_map *map)
 {
     enum { TRIES = 5 };
-    const uint64_t disturbed_ns = 20000, apart_ns = 50000000; /* closer together, the reading's noise would tilt the line */
+    const uint64_t disturbed_ns = 20000,
+                   apart_ns = 50000000; /* closer together, the reading's noise would tilt the line */
     struct anchor best = { 0, 0 };
     uint64_t best_width = UINT64_MAX, best_took_ns = 0;
 

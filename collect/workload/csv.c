@@ -1,5 +1,5 @@
-/* The same jobs as a table: "job,TASK,NUMBER,release,start,completion,deadline,missed" in ns of CLOCK_MONOTONIC, and one line that ties
- * that clock to the TSC. For spreadsheets and awk. */
+/* The same jobs as a table: "job,TASK,NUMBER,release,start,completion,deadline,missed" in ns of
+ * CLOCK_MONOTONIC, and one line that ties that clock to the TSC. For spreadsheets and awk. */
 #include "workload.h"
 
 #include <inttypes.h>
@@ -29,7 +29,8 @@ int csv_write(const char *path, const struct task *tasks, size_t n_tasks, const 
             fprintf(f, "job,%u,%zu,%" PRIu64, tasks[i].id, k, job->release_ns);
             put_time(f, clock, job->start_tsc);
             put_time(f, clock, job->completion_tsc);
-            fprintf(f, ",%" PRIu64 ",%d\n", job->release_ns + tasks[i].deadline_ns, job_missed(&tasks[i], job, clock));
+            fprintf(f, ",%" PRIu64 ",%d\n", job->release_ns + tasks[i].deadline_ns,
+                    job_missed(&tasks[i], job, clock));
         }
     }
     failed = ferror(f);

@@ -11,8 +11,8 @@
 
 enum event_id { EVENT_TASK, EVENT_CLOCK, EVENT_RELEASE, EVENT_START, EVENT_COMPLETION, EVENT_DEADLINE };
 
-/* One event before it is written. At equal times they go in the order of their ids: a job that completes just at its deadline has
- * met it. */
+/* One event before it is written. At equal times they go in the order of their ids: a job that completes just
+ * at its deadline has met it. */
 struct event {
     uint64_t tsc;
     enum event_id id;
@@ -60,13 +60,19 @@ static const char metadata_format[] =
     "    event.header := struct { uint16_t id; tsc_t timestamp; };\n"
     "};\n"
     "\n"
-    "event { id = 0; name = \"task\"; stream_id = 0; fields := struct { uint32_t task; uint64_t wcet_ns; uint64_t period_ns;\n"
-    "    uint64_t deadline_ns; uint64_t phase_ns; int32_t cpu; int32_t priority; uint64_t cache_bytes; }; };\n"
+    "event { id = 0; name = \"task\"; stream_id = 0; fields := struct { uint32_t task; uint64_t wcet_ns; "
+    "uint64_t period_ns;\n"
+    "    uint64_t deadline_ns; uint64_t phase_ns; int32_t cpu; int32_t priority; uint64_t cache_bytes; }; "
+    "};\n"
     "event { id = 1; name = \"clock\"; stream_id = 0; fields := struct { uint64_t monotonic_ns; }; };\n"
-    "event { id = 2; name = \"job_release\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; }; };\n"
-    "event { id = 3; name = \"job_start\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; }; };\n"
-    "event { id = 4; name = \"job_completion\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; }; };\n"
-    "event { id = 5; name = \"job_deadline\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; }; };\n";
+    "event { id = 2; name = \"job_release\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; "
+    "}; };\n"
+    "event { id = 3; name = \"job_start\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; }; "
+    "};\n"
+    "event { id = 4; name = \"job_completion\"; stream_id = 0; fields := struct { uint32_t task; uint64_t "
+    "job; }; };\n"
+    "event { id = 5; name = \"job_deadline\"; stream_id = 0; fields := struct { uint32_t task; uint64_t job; "
+    "}; };\n";
 
 static int by_time(const void *a, const void *b)
 {
@@ -85,7 +91,8 @@ static size_t add_job(struct event *to, const struct clock_map *clock, const str
         to[n++] = (struct event){ job->start_tsc, EVENT_START, task, number };
     if (job->completion_tsc)
         to[n++] = (struct event){ job->completion_tsc, EVENT_COMPLETION, task, number };
-    to[n++] = (struct event){ clock_map_tsc(clock, job->release_ns + task->deadline_ns), EVENT_DEADLINE, task, number };
+    to[n++] = (struct event){ clock_map_tsc(clock, job->release_ns + task->deadline_ns), EVENT_DEADLINE, task,
+                              number };
     return n;
 }
 
@@ -102,7 +109,8 @@ static struct event *collect_events(const struct ctf_description *d, size_t *n)
     for (size_t i = 0; i < d->n_tasks; i++)
         events[(*n)++] = (struct event){ d->clock->anchors[0].tsc, EVENT_TASK, &d->tasks[i], 0 };
     for (size_t i = 0; i < d->clock->n; i++)
-        events[(*n)++] = (struct event){ d->clock->anchors[i].tsc, EVENT_CLOCK, NULL, d->clock->anchors[i].mono_ns };
+        events[(*n)++] =
+            (struct event){ d->clock->anchors[i].tsc, EVENT_CLOCK, NULL, d->clock->anchors[i].mono_ns };
     for (size_t i = 0; i < d->n_tasks; i++)
         for (size_t k = 0; k < d->tasks[i].n_jobs; k++)
             *n += add_job(events + *n, d->clock, &d->tasks[i], k);
@@ -141,7 +149,7 @@ static void put_event(FILE *f, const struct event *e)
 static void put_stream(FILE *f, const unsigned char uuid[16], const struct event *events, size_t n)
 {
     static const uint64_t event_bytes[] = {
-        [EVENT_TASK] = 62, [EVENT_CLOCK] = 18, [EVENT_RELEASE] = 22,
+        [EVENT_TASK] = 62,  [EVENT_CLOCK] = 18,      [EVENT_RELEASE] = 22,
         [EVENT_START] = 22, [EVENT_COMPLETION] = 22, [EVENT_DEADLINE] = 22,
     };
     uint64_t bytes = 4 + 16 + 4 + 5 * 8;

@@ -93,8 +93,8 @@ static void sleep_until(uint64_t at_ns)
         ;
 }
 
-/* Only jobs whose deadline lies within the run are released, so that each has a verdict. One that the end overtakes has
- * no completion: it was late. */
+/* Only jobs whose deadline lies within the run are released, so that each has a verdict. One that the end
+ * overtakes has no completion: it was late. */
 static void *run_task(void *data)
 {
     struct thread *thread = data;
@@ -107,7 +107,8 @@ static void *run_task(void *data)
     if (run->options.policy == POLICY_EDF ? earliest_deadline(task) : fifo(task->priority))
         return (void *)"cannot have its real-time priority (root? enough capacity for SCHED_DEADLINE?)";
 
-    for (; release_ns + task->deadline_ns <= run->end_ns && task->n_jobs < task->max_jobs; release_ns += task->period_ns) {
+    for (; release_ns + task->deadline_ns <= run->end_ns && task->n_jobs < task->max_jobs;
+         release_ns += task->period_ns) {
         struct job *job = &task->jobs[task->n_jobs];
         job->release_ns = release_ns;
         task->n_jobs++;
@@ -121,8 +122,8 @@ static void *run_task(void *data)
     return NULL;
 }
 
-/* Keeps a VCPU busy at the lowest priority there is: RTDS then spends the budget whether or not there are jobs, which
- * turns its deferrable server into a periodic one. */
+/* Keeps a VCPU busy at the lowest priority there is: RTDS then spends the budget whether or not there are
+ * jobs, which turns its deferrable server into a periodic one. */
 static void *run_background(void *data)
 {
     struct sched_param param = { 0 };
@@ -308,8 +309,8 @@ static void report(const struct run *run)
         size_t n_missed = 0;
         for (size_t k = 0; k < task->n_jobs; k++)
             n_missed += job_missed(task, &task->jobs[k], &run->clock);
-        printf("%4u %12.3f %12.3f %5zu %7zu\n", task->id, (double)task->wcet_ns / 1e3, (double)task->period_ns / 1e3,
-               task->n_jobs, n_missed);
+        printf("%4u %12.3f %12.3f %5zu %7zu\n", task->id, (double)task->wcet_ns / 1e3,
+               (double)task->period_ns / 1e3, task->n_jobs, n_missed);
     }
     fflush(stdout);
 }
@@ -318,7 +319,8 @@ static const char usage_text[] =
     "usage: xentrail-workload [OPTION]... TASK...\n"
     "Runs periodic real-time tasks and writes when each job was released, started and completed.\n"
     "\n"
-    "TASK is wcet=TIME,period=TIME[,deadline=TIME][,phase=TIME][,cpu=N][,cache=SIZE]; TIME has ns, us, ms or s.\n"
+    "TASK is wcet=TIME,period=TIME[,deadline=TIME][,phase=TIME][,cpu=N][,cache=SIZE]; TIME has ns, us, ms or "
+    "s.\n"
     "\n"
     "  -d, --duration=TIME   how long jobs are released (default 5s)\n"
     "  -p, --policy=POLICY   rm (rate monotonic, default), dm (deadline monotonic), edf (SCHED_DEADLINE) or\n"
@@ -329,7 +331,8 @@ static const char usage_text[] =
     "  -w, --wait            print READY and wait for a line on standard input\n"
     "      --start-at=SECS   wait until this time since the epoch\n"
     "      --lead=TIME       from the start to the first release (default 500ms)\n"
-    "  -b, --background      keep every CPU busy at idle priority (a periodic server instead of a deferrable one)\n"
+    "  -b, --background      keep every CPU busy at idle priority (a periodic server instead of a deferrable "
+    "one)\n"
     "      --gap=TIME        a longer jump of the TSC counts as time not run (default 250us)\n"
     "  -h, --help, -V, --version\n";
 
@@ -370,12 +373,19 @@ static bool set_option(struct options *o, int option, const char *value)
 static int parse_options(int argc, char **argv, struct run *run)
 {
     static const struct option names[] = {
-        { "duration", required_argument, NULL, 'd' }, { "policy", required_argument, NULL, 'p' },
-        { "output", required_argument, NULL, 'o' },   { "name", required_argument, NULL, 'n' },
-        { "wait", no_argument, NULL, 'w' },           { "start-at", required_argument, NULL, OPTION_START_AT },
-        { "lead", required_argument, NULL, OPTION_LEAD }, { "background", no_argument, NULL, 'b' },
-        { "gap", required_argument, NULL, OPTION_GAP }, { "csv", required_argument, NULL, OPTION_CSV }, { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' },        { 0 },
+        { "duration", required_argument, NULL, 'd' },
+        { "policy", required_argument, NULL, 'p' },
+        { "output", required_argument, NULL, 'o' },
+        { "name", required_argument, NULL, 'n' },
+        { "wait", no_argument, NULL, 'w' },
+        { "start-at", required_argument, NULL, OPTION_START_AT },
+        { "lead", required_argument, NULL, OPTION_LEAD },
+        { "background", no_argument, NULL, 'b' },
+        { "gap", required_argument, NULL, OPTION_GAP },
+        { "csv", required_argument, NULL, OPTION_CSV },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { 0 },
     };
     for (int option; (option = getopt_long(argc, argv, "d:p:o:n:wbhV", names, NULL)) != -1;) {
         if (option == 'h' || option == 'V') {

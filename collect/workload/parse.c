@@ -9,7 +9,8 @@ struct unit {
     double factor;
 };
 
-static bool parse_with_units(const char *text, const struct unit *units, size_t n_units, double max, double *value)
+static bool parse_with_units(const char *text, const struct unit *units, size_t n_units, double max,
+                             double *value)
 {
     char *end;
     errno = 0;

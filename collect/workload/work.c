@@ -1,7 +1,8 @@
-/* Work that counts only time really run. A guest cannot see when its VCPU was taken off the pCPU: without paravirtual time
- * accounting a thread's CPU clock goes on meanwhile. But the TSC jumps then. So progress is the sum of the small steps
- * between two looks at the TSC; and since another thread of the same guest can run for less than such a jump, the
- * thread's CPU clock, which does exclude that, is a second bound at the end. */
+/* Work that counts only time really run. A guest cannot see when its VCPU was taken off the pCPU: without
+ * paravirtual time accounting a thread's CPU clock goes on meanwhile. But the TSC jumps then. So progress is
+ * the sum of the small steps between two looks at the TSC; and since another thread of the same guest can run
+ * for less than such a jump, the thread's CPU clock, which does exclude that, is a second bound at the end.
+ */
 #include "workload.h"
 
 #include <time.h>
@@ -13,8 +14,8 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static bool burn(const struct work_limits *limits, uint64_t cycles, volatile unsigned char *buffer, size_t buffer_bytes,
-                 size_t *position)
+static bool burn(const struct work_limits *limits, uint64_t cycles, volatile unsigned char *buffer,
+                 size_t buffer_bytes, size_t *position)
 {
     enum { LINE = 64, LINES_PER_LOOK = 16 };
     uint64_t done = 0, last = tsc_now();
@@ -38,7 +39,8 @@ static bool burn(const struct work_limits *limits, uint64_t cycles, volatile uns
     return true;
 }
 
-bool work(const struct work_limits *limits, uint64_t wcet_ns, volatile unsigned char *buffer, size_t buffer_bytes)
+bool work(const struct work_limits *limits, uint64_t wcet_ns, volatile unsigned char *buffer,
+          size_t buffer_bytes)
 {
     const uint64_t close_enough_ns = 5000;
     const double cycles_per_ns = (double)limits->tsc_hz / 1e9;

@@ -1,5 +1,5 @@
-/* The guest workload: periodic real-time tasks whose jobs are logged with TSC time stamps. Plain C and nothing but the
- * C library, so that it links statically into a guest that has nothing else. */
+/* The guest workload: periodic real-time tasks whose jobs are logged with TSC time stamps. Plain C and
+ * nothing but the C library, so that it links statically into a guest that has nothing else. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,9 +15,9 @@ struct job {
 struct task {
     unsigned id;
     uint64_t wcet_ns, period_ns, deadline_ns, phase_ns;
-    int cpu;             /* -1: may move */
-    size_t cache_bytes;  /* 0: work in registers; else the job walks through a buffer of this size */
-    int priority;        /* SCHED_FIFO; 0 under SCHED_DEADLINE */
+    int cpu;            /* -1: may move */
+    size_t cache_bytes; /* 0: work in registers; else the job walks through a buffer of this size */
+    int priority;       /* SCHED_FIFO; 0 under SCHED_DEADLINE */
     struct job *jobs;
     size_t n_jobs, max_jobs;
 };
@@ -37,8 +37,8 @@ struct clock_map {
 /* clock.c */
 uint64_t mono_ns(void);
 uint64_t tsc_now(void);
-/* Adds the present instant; drops it silently where the reading was disturbed (unless it is the first), the last one was
- * less than 50 ms ago or the map is full. */
+/* Adds the present instant; drops it silently where the reading was disturbed (unless it is the first), the
+ * last one was less than 50 ms ago or the map is full. */
 void clock_map_sample(struct clock_map *map);
 /* TSC frequency from the map's ends, in Hz. Needs two anchors. */
 uint64_t clock_map_hz(const struct clock_map *map);
@@ -52,7 +52,8 @@ struct work_limits {
     uint64_t end_tsc;    /* give up there */
 };
 /* Works for as many cycles as wcet_ns stands for. False if end_tsc came first. buffer may be NULL. */
-bool work(const struct work_limits *limits, uint64_t wcet_ns, volatile unsigned char *buffer, size_t buffer_bytes);
+bool work(const struct work_limits *limits, uint64_t wcet_ns, volatile unsigned char *buffer,
+          size_t buffer_bytes);
 
 /* ctf.c: writes DIR/metadata and DIR/jobs (CTF 1.8). 0, or -1 with errno. */
 struct ctf_description {
@@ -70,7 +71,7 @@ int csv_write(const char *path, const struct task *tasks, size_t n_tasks, const 
 bool job_missed(const struct task *task, const struct job *job, const struct clock_map *clock);
 
 /* parse.c: text to numbers. False if it is none. */
-bool parse_time_ns(const char *text, uint64_t *ns);   /* "250us", "4ms", "1.5s", "17" = ns */
-bool parse_size(const char *text, size_t *bytes);     /* "64k", "2M" */
+bool parse_time_ns(const char *text, uint64_t *ns); /* "250us", "4ms", "1.5s", "17" = ns */
+bool parse_size(const char *text, size_t *bytes);   /* "64k", "2M" */
 /* "wcet=4ms,period=40ms[,deadline=,phase=,cpu=,cache=]". On failure *why says what is wrong. */
 bool parse_task(const char *text, struct task *task, const char **why);
