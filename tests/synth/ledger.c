@@ -1,4 +1,4 @@
-#include "ledger.h"
+#include "ledger-internal.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -8,78 +8,11 @@
 #include "ring.h"
 #include "writer.h"
 
-/* Something that happened to a VCPU's server at a time when the VCPU's state was not known yet to a reader.
- */
-struct mark {
-    int64_t ts;
-    bool replenish;
-    unsigned level;
-    int64_t deadline, budget;
-};
-
-/* One server period, [from, to) in ts, as it fills up. */
-struct period {
-    int64_t to_sys, from, to;
-    int64_t length; /* ns */
-    bool replenished, unknown;
-    int64_t budget, ran, extra, waited;
-};
-
-struct sy_ledger_vcpu {
-    bool seen;
-    int64_t since; /* ts of the last visible change */
-    enum sy_state state;
-    int pcpu, last_pcpu; /* running on, ran on last; -1 unknown */
-    int64_t acc;         /* ts up to which `period` is filled */
-    struct period period;
-    int64_t early_deadline, early_budget; /* replenished by a pCPU whose system time is ahead, 0 = not */
-    unsigned level;                       /* priority level that the records show, up to `acc`, and */
-    unsigned last_level;                  /* in the last record */
-    GArray *marks;                        /* of struct mark, owned */
-    bool yield_pending;
-    int64_t total_ns[5];
-    uint64_t dispatches, wakeups, preemptions, depletions, no_burn, migrations, yields, yield_switches;
-    uint64_t replenishments, periods, periods_judged, period_misses;
-    /* regardless of losses */
-    uint64_t truth_since, truth_cycles[4];
-    uint64_t truth_dispatches, truth_wakeups;
-};
-
-/* Something to enter into the accounts at its time. */
-struct op {
-    enum { OP_CHANGE, OP_MARK, OP_LOSS, OP_LOSS_END } kind;
-    int64_t ts;
-    struct sy_vcpu *v;
-    int pcpu;
-    enum sy_state old, new_state;
-    struct mark mark;
-};
-
-/* [from, to] in ts; to is INT64_MAX while it lasts. */
-struct window {
-    int pcpu;
-    int64_t from, to;
-};
-
-struct sy_ledger {
-    FILE *intervals, *periods, *faults, *acts, *waits; /* owned, may be NULL */
-    GArray *windows;                                   /* of struct window, owned */
-    int *open;                                         /* per pCPU: index of its open window, -1 */
-    struct sy_ledger_vcpu *idle;                       /* per pCPU, owned */
-    unsigned open_windows;
-    int64_t longest; /* of the windows that are over */
-    GArray *ops;     /* of struct op by time, owned; the first ops_done are entered */
-    unsigned ops_done;
-    uint64_t fault_rows;
-    int64_t end_ts;
-    int64_t base_skew;
-};
-
 #define ROW_HEADER "kind,from_ts,to_ts,pcpu,domid,vcpu,other_domid,other_vcpu,amount,unit,deadline_sys,note"
 
 static const char *const state_name[] = {"running", "runnable", "blocked", "offline", "unknown"};
 
-static int64_t ts_of(struct sy_sim *sim, uint64_t clk)
+int64_t sy_ledger_ts(struct sy_sim *sim, uint64_t clk)
 {
     return sy_ts(sim, clk - (uint64_t)sim->ledger->base_skew);
 }
@@ -135,7 +68,7 @@ struct sy_ledger *sy_ledger_new(struct sy_sim *sim, const char *dir, GError **er
     l->intervals = create(dir, "ledger-intervals.csv", "domid,vcpu,state,pcpu,ts,dur,open", error);
     l->periods = l->intervals ? create(dir, "ledger-periods.csv",
                                        "domid,vcpu,release_sys,deadline_sys,release,deadline,budget_ns,"
-                                       "supplied_ns,extratime_ns,judged,missed",
+                                       "supplied_ns,extratime_ns,judged,missed,short_ns",
                                        error)
                               : NULL;
     return l->periods ? l : NULL;
@@ -170,115 +103,6 @@ void sy_ledger_free(struct sy_sim *sim)
     g_clear_pointer(&sim->ledger, g_free);
 }
 
-/* ---- server periods ---- */
-
-static void period_open(struct sy_sim *sim, struct sy_ledger_vcpu *l, int64_t to_sys, int64_t length)
-{
-    int64_t off = ts_of(sim, sy_at_now(sim, to_sys));
-    l->period = (struct period){.to_sys = to_sys, .length = length, .to = off, .from = off - length};
-    if (l->early_deadline != to_sys)
-        return;
-    l->period.replenished = true;
-    l->period.budget = l->early_budget;
-}
-
-static void period_close(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, bool judged)
-{
-    struct sy_ledger_vcpu *l = v->led;
-    struct period *p = &l->period;
-
-    if (!p->replenished)
-        return;
-    l->periods++;
-    judged = judged && !p->unknown && p->to >= 0;
-    bool ready = state == SY_RUNNING || state == SY_RUNNABLE;
-    int64_t short_by = MIN(p->budget - p->ran - p->extra, p->waited);
-    bool missed = judged && ready && short_by > sim->opt->tolerance_ns;
-    l->periods_judged += judged;
-    l->period_misses += missed;
-    FILE *f = sim->ledger->periods;
-    if (f)
-        fprintf(f,
-                "%u,%u,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
-                ",%d,%s\n",
-                v->domid, v->id, p->to_sys - p->length, p->to_sys, p->from, p->to, p->budget, p->ran,
-                p->extra, judged, judged ? (missed ? "1" : "0") : "");
-}
-
-static void period_add(struct sy_ledger_vcpu *l, int64_t span, enum sy_state state)
-{
-    struct period *p = &l->period;
-
-    if (span <= 0)
-        return;
-    if (state == SY_RUNNING && l->level == 0)
-        p->ran += span;
-    else if (state == SY_RUNNING)
-        p->extra += span;
-    else if (state == SY_RUNNABLE)
-        p->waited += span;
-    else if (state == SY_UNKNOWN)
-        p->unknown = true;
-}
-
-static void fill(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_state state)
-{
-    struct sy_ledger_vcpu *l = v->led;
-    struct period *p = &l->period;
-
-    while (p->length && to >= p->to) {
-        int64_t end = p->to;
-        period_add(l, end - l->acc, state);
-        period_close(sim, v, state, end <= sim->ledger->end_ts);
-        period_open(sim, l, p->to_sys + v->period, v->period);
-        l->acc = MAX(l->acc, end);
-    }
-    period_add(l, to - l->acc, state);
-    l->acc = MAX(l->acc, to);
-}
-
-static void apply(struct sy_sim *sim, struct sy_vcpu *v, const struct mark *m, enum sy_state state)
-{
-    struct sy_ledger_vcpu *l = v->led;
-    struct period *p = &l->period;
-
-    l->level = m->level;
-    if (!m->replenish)
-        return;
-    if (p->length && m->deadline - v->period >= p->to_sys) {
-        l->early_deadline = m->deadline;
-        l->early_budget = m->budget;
-        return;
-    }
-    if (p->to_sys !=
-        m->deadline) { /* a new grid: parameters changed, or a server whose periods follow activations */
-        period_close(sim, v, state, false);
-        period_open(sim, l, m->deadline, v->period);
-    }
-    p->replenished = true;
-    p->budget = m->budget;
-}
-
-/* The state from l->acc to `to` is known now. */
-static void known(struct sy_sim *sim, struct sy_vcpu *v, int64_t to, enum sy_state state)
-{
-    struct sy_ledger_vcpu *l = v->led;
-    unsigned i = 0;
-
-    if (v->is_idle)
-        return;
-    for (; i < l->marks->len; i++) {
-        const struct mark *m = &g_array_index(l->marks, struct mark, i);
-        if (m->ts > to)
-            break;
-        fill(sim, v, m->ts, state);
-        apply(sim, v, m, state);
-    }
-    if (i)
-        g_array_remove_range(l->marks, 0, i);
-    fill(sim, v, to, state);
-}
-
 /* ---- intervals ---- */
 
 static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state, int pcpu, int64_t from,
@@ -286,7 +110,7 @@ static void interval(struct sy_sim *sim, struct sy_vcpu *v, enum sy_state state,
 {
     struct sy_ledger_vcpu *l = v->led;
 
-    known(sim, v, to, state);
+    sy_period_known(sim, v, to, state);
     l->total_ns[state] += to - from;
     FILE *f = sim->ledger->intervals;
     if (!f)
@@ -403,7 +227,7 @@ static void remember(struct sy_sim *sim, const struct op *o)
     g_array_append_val(l->marks, o->mark);
     /* Nothing was ever lost: what a reader knows now, it will not unlearn. */
     if (l->seen && sim->ledger->windows->len == 0)
-        known(sim, o->v, o->ts, l->state);
+        sy_period_known(sim, o->v, o->ts, l->state);
 }
 
 static void loss_begins(struct sy_sim *sim, const struct op *o)
@@ -448,7 +272,7 @@ void sy_ledger_settle(struct sy_sim *sim, uint64_t clk)
 
     if (l->ops->len - l->ops_done < 256 && clk != UINT64_MAX)
         return;
-    int64_t until = clk == UINT64_MAX ? INT64_MAX : ts_of(sim, clk);
+    int64_t until = clk == UINT64_MAX ? INT64_MAX : sy_ledger_ts(sim, clk);
     while (l->ops_done < l->ops->len) {
         struct op o = g_array_index(l->ops, struct op, l->ops_done);
         if (o.ts >= until)
@@ -476,7 +300,7 @@ void sy_ledger_runstate(struct sy_pcpu *c, struct sy_vcpu *v, enum sy_state old,
         return;
     count_change(c, v, old, new_state);
     later(sim, (struct op){.kind = OP_CHANGE,
-                           .ts = ts_of(sim, c->clk),
+                           .ts = sy_ledger_ts(sim, c->clk),
                            .v = v,
                            .pcpu = (int)c->id,
                            .old = old,
@@ -490,7 +314,7 @@ void sy_ledger_decision(struct sy_pcpu *c, bool continued)
 
 static void mark(struct sy_pcpu *c, struct sy_vcpu *v, struct mark m)
 {
-    m.ts = ts_of(c->sim, c->clk);
+    m.ts = sy_ledger_ts(c->sim, c->clk);
     v->led->last_level = m.level;
     later(c->sim, (struct op){.kind = OP_MARK, .ts = m.ts, .v = v, .mark = m});
 }
@@ -510,7 +334,7 @@ void sy_ledger_replenish(struct sy_pcpu *c, struct sy_vcpu *v, int64_t deadline,
     if (!c->sim->tracing || !visible)
         return;
     v->led->replenishments++;
-    mark(c, v, (struct mark){.replenish = true, .deadline = deadline, .budget = budget});
+    mark(c, v, (struct mark){.replenish = true, .deadline = deadline, .budget = budget, .period = v->period});
 }
 
 void sy_ledger_yield(struct sy_pcpu *c, struct sy_vcpu *v, bool visible)
@@ -527,12 +351,12 @@ void sy_ledger_loss_begins(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk)
     c->curr->led->yield_pending = false;
     c->burn_seen = c->burn_zero = false;
     c->lost_from = clk;
-    later(sim, (struct op){.kind = OP_LOSS, .ts = ts_of(sim, clk), .pcpu = (int)c->id});
+    later(sim, (struct op){.kind = OP_LOSS, .ts = sy_ledger_ts(sim, clk), .pcpu = (int)c->id});
 }
 
 void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk, uint32_t count)
 {
-    later(sim, (struct op){.kind = OP_LOSS_END, .ts = ts_of(sim, clk), .pcpu = (int)c->id});
+    later(sim, (struct op){.kind = OP_LOSS_END, .ts = sy_ledger_ts(sim, clk), .pcpu = (int)c->id});
     sy_ledger_fault(sim, &(struct sy_fault_row){.kind = "lost",
                                                 .from = c->lost_from,
                                                 .to = clk,
@@ -543,7 +367,7 @@ void sy_ledger_loss_ends(struct sy_sim *sim, struct sy_pcpu *c, uint64_t clk, ui
 
 static void write_row(struct sy_sim *sim, FILE *f, const struct sy_fault_row *r)
 {
-    fprintf(f, "%s,%" PRId64 ",%" PRId64 ",", r->kind, ts_of(sim, r->from), ts_of(sim, r->to));
+    fprintf(f, "%s,%" PRId64 ",%" PRId64 ",", r->kind, sy_ledger_ts(sim, r->from), sy_ledger_ts(sim, r->to));
     if (r->pcpu >= 0)
         fprintf(f, "%d", r->pcpu);
     if (r->v)
@@ -591,9 +415,10 @@ void sy_ledger_vcpu_start(struct sy_sim *sim, struct sy_vcpu *v)
         return;
     /* The period under way: that of the last replenishment, or of the one that has not come yet. */
     int64_t now = sy_now(sim, sim->t0), to = v->deadline;
+    l->period_ns = v->period;
     if (to <= now)
         to += ((now - to) / v->period + 1) * v->period;
-    period_open(sim, l, to, v->period);
+    sy_period_open(sim, l, to, v->period);
 }
 
 void sy_ledger_start(struct sy_sim *sim)
@@ -615,7 +440,7 @@ static void finish_vcpu(struct sy_sim *sim, struct sy_vcpu *v, uint64_t end_clk)
         return;
     span(sim, v, l->since, sim->ledger->end_ts, (struct end){l->state, l->pcpu}, (struct end){SY_UNKNOWN, -1},
          true);
-    period_close(sim, v, l->state, false);
+    sy_period_close(sim, v, l->state, false);
 }
 
 static void write_vcpu(FILE *f, const struct sy_vcpu *v, const struct sy_ledger_vcpu *l)

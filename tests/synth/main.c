@@ -41,6 +41,14 @@ static void stop_tracing(struct sy_sim *sim, void *arg, uint64_t at)
     sy_writer_stop(sim, at);
 }
 
+static void end_audit(struct sy_sim *sim)
+{
+    for (unsigned i = 0; sim->opt->audit && i < sim->pools; i++)
+        if (sim->pool[i].policy->audit_end)
+            sim->pool[i].policy->audit_end(sim, &sim->pcpu[sy_mask_from(&sim->pool[i].cpus, 0)],
+                                           &sim->pool[i]);
+}
+
 static enum sy_xen xen_by_name(const char *name)
 {
     static const char *const names[] = {"4.5", "4.7", "4.9", "4.17", "4.18"};
@@ -91,6 +99,7 @@ static bool run(struct sy_sim *sim, const struct sy_options *o, GError **error)
         sy_timer_set(sim, &sim->end, sim->t0 + sy_cycles(sim, (int64_t)(o->seconds * 1e9)));
     while (!sim->stop && sy_timer_run_next(sim))
         sy_ledger_settle(sim, sy_timer_next(sim));
+    end_audit(sim);
     sy_faults_finish(sim);
     return sy_writer_finish(sim, error) && sy_ledger_finish(sim, o->out, error) &&
            sy_host_write_after(sim, o->out, error);

@@ -314,6 +314,17 @@ static void unhold(struct sy_sim *sim, void *arg, uint64_t at)
         repl_insert(sim, s);
 }
 
+/* What still waits when tracing ends. */
+static void rtds_audit_end(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool)
+{
+    struct rtds_pool *p = pool->priv;
+
+    for (struct sy_rtds *s = p->run.head; s; s = s->run.next)
+        wait_becomes(s, FAIR, NULL, on->clk);
+    for (struct sy_rtds *s = p->repl.head; s; s = s->repl.next)
+        overdue(on, s);
+}
+
 static void burn(struct sy_sim *sim, struct sy_pcpu *on, struct sy_rtds *s, int64_t now)
 {
     int64_t delta = now - s->last_start, before = s->cur_budget;
@@ -524,5 +535,6 @@ const struct sy_policy sy_policy_rtds = {
     .context_saved = rtds_context_saved,
     .pick_cpu = rtds_pick_cpu,
     .audit = rtds_audit,
+    .audit_end = rtds_audit_end,
     .pool_free = rtds_pool_free,
 };

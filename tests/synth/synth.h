@@ -52,6 +52,7 @@ struct sy_policy {
     unsigned (*pick_cpu)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v);
     void (*moved)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v, unsigned cpu); /* may be NULL */
     void (*audit)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool); /* may be NULL; see rtds.c */
+    void (*audit_end)(struct sy_sim *sim, struct sy_pcpu *on, struct sy_pool *pool);
     void (*pool_free)(struct sy_sim *sim, struct sy_pool *pool);
 };
 
