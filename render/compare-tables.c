@@ -119,7 +119,7 @@ bool compare_add_policy_table(struct compare *c)
         {"policy", CELL_TEXT}, {"runs", CELL_COUNT}, {"length", CELL_DURATION}, {"periods judged", CELL_COUNT},
         {"missed [95 %]", CELL_RATIO}, {"jobs", CELL_COUNT}, {"missed [95 %]", CELL_RATIO}, {"migrations/s", CELL_RATE},
         {"preemptions/s", CELL_RATE}};
-    return add_table(c, "All runs of a policy together.", "SELECT policy, runs, duration_ns, periods, period_misses, periods, jobs, "
+    return add_table(c, "All runs of a policy together.", "SELECT policy, runs, duration_ns, periods_judged, period_misses, periods_judged, jobs, "
                      "job_misses, jobs, migrations_per_s, preemptions_per_s FROM policy_stats ORDER BY " BY_POLICY, NULL, columns,
                      G_N_ELEMENTS(columns), 1);
 }

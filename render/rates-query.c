@@ -54,7 +54,7 @@ static bool tally_run(struct xt_db *db, const struct xt_db_run *run, enum xt_rat
         if (v->domid == XT_IDLE_DOMID)
             continue;
         tally->count += rate == XT_RATE_PREEMPTIONS ? v->preemptions : rate == XT_RATE_MIGRATIONS ? v->migrations : v->period_misses;
-        tally->of += rate == XT_RATE_PERIOD_MISSES ? v->periods : 0;
+        tally->of += rate == XT_RATE_PERIOD_MISSES ? v->periods_judged : 0;
         int64_t period = v->period_ns > 0 ? v->period_ns : v->ref_period_ns;
         int64_t budget = v->period_ns > 0 ? v->budget_ns : v->ref_budget_ns;
         if (v->domid != 0 && period > 0)
