@@ -48,7 +48,8 @@ missing_packages() {
 install_packages() {
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         say "This is not Debian: packages are not checked. Needed are, by their Debian names:" >&2
-        printf '  %s\n' "$1" >&2
+        # shellcheck disable=SC2086 # a list of names
+        echo " " $1 >&2
         return
     fi
     # shellcheck disable=SC2086 # a list of names
