@@ -803,7 +803,8 @@ bool conform_end(struct machine *m, GError **error)
             return false;
         /* what is due within the last moments may still have come */
         const struct server *s = v->server;
-        if (s && m->now - s->deadline > limit_of(m, XT_RULE_REPLENISHMENT) && !check_due(m, v, error))
+        if (s && s->deadline != INT64_MIN && m->now - s->deadline > limit_of(m, XT_RULE_REPLENISHMENT) &&
+            !check_due(m, v, error))
             return false;
     }
     for (uint32_t slot = 0; slot < m->run.n_pcpus; slot++)

@@ -92,7 +92,8 @@ static GArray *owners_of(const struct xt_density *d, int row, unsigned *n_first)
     }
     g_array_sort(owners, by_sum);
     *n_first = MIN(owners->len, MOST_OWNERS);
-    qsort(owners->data, *n_first, sizeof(struct owner), by_number);
+    if (*n_first > 0)
+        qsort(owners->data, *n_first, sizeof(struct owner), by_number);
     return owners;
 }
 

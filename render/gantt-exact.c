@@ -193,7 +193,7 @@ static void draw_marks(struct gantt *g, const struct panel *panel, struct xt_can
         struct mark mark = {m->ts, USED_MIGRATION, m->vcpu, m->to_pcpu};
         g_array_append_val(marks, mark);
     }
-    qsort(marks->data, marks->len, sizeof(struct mark), compare_marks);
+    g_array_sort(marks, compare_marks);
 
     for (unsigned r = 0; r < panel->rows->len; r++)
         last[r] = -1e9;

@@ -464,8 +464,8 @@ static void add_budgets(struct query *q)
     struct xt_scene_interval *i = (struct xt_scene_interval *)q->before->data;
     unsigned at_r = 0, at_i = 0;
 
-    qsort(r, q->replenish->len, sizeof(*r), compare_replenish);
-    qsort(i, q->before->len, sizeof(*i), compare_intervals);
+    g_array_sort(q->replenish, compare_replenish);
+    g_array_sort(q->before, compare_intervals);
     for (int v = 0; v < (int)q->scene->vcpus->len; v++) {
         while (at_r < q->replenish->len && r[at_r].vcpu < v)
             at_r++;

@@ -62,7 +62,7 @@ static int compare_ts(const void *a, const void *b)
 static void put_intervals(GString *out, const struct xt_scene *scene)
 {
     int64_t last = 0;
-    qsort(scene->intervals->data, scene->intervals->len, sizeof(struct xt_scene_interval), compare_ts);
+    g_array_sort(scene->intervals, compare_ts);
     g_string_append(out, ",\"iv\":[");
     for (unsigned n = 0; n < scene->intervals->len; n++) {
         const struct xt_scene_interval *i = &g_array_index(scene->intervals, struct xt_scene_interval, n);
