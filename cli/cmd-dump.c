@@ -403,6 +403,14 @@ static bool parse_vcpu(const char *text, GArray *vcpus)
     return true;
 }
 
+/* An empty list holds one empty name, which is an error or matches nothing: it must not select everything. */
+static char **split(const char *list)
+{
+    char *empty[] = { (char *)"", NULL };
+
+    return list && !*list ? g_strdupv(empty) : g_strsplit(list ? list : "", ",", -1);
+}
+
 static bool parse_selection(struct dump *d, const char *from, const char *to, const char *pcpus, const char *vcpus,
                             const char *events, GError **error)
 {
@@ -417,7 +425,7 @@ static bool parse_selection(struct dump *d, const char *from, const char *to, co
     }
     if ((from && !xt_parse_time_ns(from, &s->from_ns, error)) || (to && !xt_parse_time_ns(to, &s->to_ns, error)))
         return false;
-    parts = g_strsplit(pcpus ? pcpus : "", ",", -1);
+    parts = split(pcpus);
     for (char **p = parts; ok && *p && pcpus; p++) {
         guint64 value;
         ok = g_ascii_string_to_unsigned(*p, 10, 0, UINT32_MAX, &value, NULL);
@@ -428,14 +436,14 @@ static bool parse_selection(struct dump *d, const char *from, const char *to, co
             g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--pcpu %s: expects pCPU numbers, e.g. 0,2", pcpus);
     }
     g_strfreev(parts);
-    parts = g_strsplit(vcpus ? vcpus : "", ",", -1);
+    parts = split(vcpus);
     for (char **p = parts; ok && *p && vcpus; p++) {
         ok = parse_vcpu(*p, s->vcpus);
         if (!ok)
             g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--vcpu %s: expects VCPUs or domains, e.g. d1v0,d2,idle", vcpus);
     }
     g_strfreev(parts);
-    parts = g_strsplit(events ? events : "", ",", -1);
+    parts = split(events);
     for (char **p = parts; *p && events; p++)
         g_ptr_array_add(s->patterns, g_pattern_spec_new(*p));
     g_strfreev(parts);
