@@ -42,6 +42,7 @@ query() {
 }
 
 @test "a million rows stream" {
+    ldd "$XENTRAIL" | grep -q asan && skip "a sanitizer reserves more memory than the limit here"
     sql="WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n"
     for format in --csv --json ''; do
         # shellcheck disable=SC2086
