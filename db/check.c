@@ -17,7 +17,8 @@ static const struct {
     { "chunks",
       "WITH rows(kind, n) AS (SELECT 'dispatch', count(*) FROM dispatch UNION ALL SELECT 'interval', count(*) FROM interval"
       " UNION ALL SELECT 'decision', count(*) FROM decision UNION ALL SELECT 'overhead', count(*) FROM overhead"
-      " UNION ALL SELECT 'replenishment', count(*) FROM replenishment UNION ALL SELECT 'period', count(*) FROM period)"
+      " UNION ALL SELECT 'replenishment', count(*) FROM replenishment UNION ALL SELECT 'period', count(*) FROM period"
+      " UNION ALL SELECT 'vcpu_share', count(*) FROM vcpu_share UNION ALL SELECT 'pcpu_share', count(*) FROM pcpu_share)"
       " SELECT 'table ' || r.kind || ' has ' || r.n || ' rows, chunks know of ' || coalesce(c.n, 0) FROM rows r"
       " LEFT JOIN (SELECT kind, sum(last_id - first_id + 1) AS n FROM chunk GROUP BY kind) c USING (kind)"
       " WHERE r.n <> coalesce(c.n, 0)" },
@@ -53,6 +54,12 @@ static const struct {
       " || p.missed FROM vcpu v JOIN (SELECT s.vcpu, count(*) AS n, count(p.missed) AS judged,"
       " coalesce(sum(p.missed), 0) AS missed FROM period p JOIN reservation s ON s.id = p.reservation GROUP BY s.vcpu) p"
       " ON p.vcpu = v.id WHERE p.n <> v.periods OR p.judged <> v.periods_judged OR p.missed <> v.period_misses LIMIT 100" },
+    { "shares of time",
+      "SELECT 'run ' || v.run || ', d' || v.domid || 'v' || v.vcpu || ': shares sum to ' || s.running || ' ns running, '"
+      " || s.runnable || ' runnable, ' || s.unknown || ' unknown; its totals are ' || v.running_ns || ', ' || v.runnable_ns"
+      " || ', ' || v.unknown_ns FROM vcpu v JOIN (SELECT vcpu, sum(running_ns) AS running, sum(runnable_ns) AS runnable,"
+      " sum(unknown_ns) AS unknown FROM vcpu_share GROUP BY vcpu) s ON s.vcpu = v.id WHERE s.running <> v.running_ns"
+      " OR s.runnable <> v.runnable_ns OR s.unknown <> v.unknown_ns LIMIT 100" },
     { "rules",
       "SELECT 'run ' || r.run || ', rule ' || r.rule || ': broken ' || r.broken || ' times, but ' || v.n || ' rows'"
       " FROM rule r JOIN (SELECT run, rule, count(*) AS n FROM violation GROUP BY 1, 2) v USING (run, rule)"

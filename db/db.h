@@ -37,6 +37,7 @@ struct xt_db_run {
     int64_t now_offset_ns;   /* system time minus ts, INT64_MIN unknown */
     int64_t now_residual_ns; /* error bar of releases and deadlines */
     int64_t tolerance_ns;
+    int64_t share_ns; /* width of the bins of xt_db_each_share; 0: the run is short, it has none */
     uint32_t pcpus;
     bool emulated, core_scheduling;
 };
@@ -155,6 +156,18 @@ struct xt_db_job {
 };
 bool xt_db_each_job(struct xt_db *db, int64_t run, int64_t from, int64_t to, int domid,
                     bool (*each)(void *user, const struct xt_db_job *job), void *user, GError **error);
+
+/* How time was shared out, bin by bin: what an overview needs of a long run, at a cost that does not grow with it. Bins are
+ * [bin * share_ns, (bin + 1) * share_ns); those that overlap [from, to) come whole, VCPUs' and pCPUs' apart, by bin. */
+struct xt_db_share {
+    int64_t bin;
+    int64_t vcpu;  /* struct xt_db_vcpu.id, never an idle one; 0: of a pCPU */
+    int32_t pcpu;  /* XT_NO_PCPU: of a VCPU */
+    uint16_t domid; /* of a pCPU: to which domain it gave running_ns */
+    int64_t running_ns, runnable_ns, unknown_ns;
+};
+bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
+                      bool (*each)(void *user, const struct xt_db_share *share), void *user, GError **error);
 
 /* Every sample of a metric (name as in the views) in ascending order of value; nothing if it has none. */
 bool xt_db_each_sample(struct xt_db *db, int64_t run, const char *metric,

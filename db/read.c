@@ -417,6 +417,34 @@ bool xt_db_each_job(struct xt_db *db, int64_t run, int64_t from, int64_t to, int
     return close_window(&w, rc);
 }
 
+bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
+                      bool (*each)(void *user, const struct xt_db_share *share), void *user, GError **error)
+{
+    static const char sql[] =
+        "SELECT x.bin, x.vcpu, NULL, 0, x.running_ns, x.runnable_ns, x.unknown_ns" CHUNKS_OF("vcpu_share")
+        " UNION ALL SELECT x.bin, 0, x.pcpu, x.domid, x.running_ns, 0, 0" CHUNKS_OF("pcpu_share");
+    int64_t share_ns;
+    char *ask = g_strdup_printf("SELECT share_ns FROM run WHERE id = %" G_GINT64_FORMAT, run);
+    bool ok = xt_db_get_int(xt_db_sqlite(db), ask, 0, &share_ns, error), go = true;
+    struct window w;
+    int rc = SQLITE_ROW;
+
+    g_free(ask);
+    if (!ok || share_ns == 0 || !open_window(&w, db, sql, run, from, to, 0, error))
+        return ok && share_ns == 0;
+    while (go && (rc = sqlite3_step(w.stmt)) == SQLITE_ROW) {
+        struct xt_db_share share = {
+            .bin = get(&w, 0, 0), .vcpu = get(&w, 1, 0), .pcpu = (int32_t)get(&w, 2, XT_NO_PCPU),
+            .domid = (uint16_t)get(&w, 3, 0), .running_ns = get(&w, 4, 0), .runnable_ns = get(&w, 5, 0),
+            .unknown_ns = get(&w, 6, 0),
+        };
+
+        if (share.bin * share_ns < to && (share.bin + 1) * share_ns > from)
+            go = each(user, &share);
+    }
+    return close_window(&w, rc);
+}
+
 bool xt_db_each_sample(struct xt_db *db, int64_t run, const char *metric,
                        bool (*each)(void *user, int64_t value_ns, uint64_t count), void *user, GError **error)
 {

@@ -49,6 +49,7 @@ static struct xt_db_run *read_run(sqlite3_stmt *stmt)
     run->pcpus = (uint32_t)number(stmt, 15, 0);
     run->emulated = number(stmt, 16, 0);
     run->core_scheduling = number(stmt, 17, 0);
+    run->share_ns = number(stmt, 18, 0);
     return run;
 }
 
@@ -67,7 +68,7 @@ GPtrArray *xt_db_runs(struct xt_db *db, GError **error)
 {
     sqlite3_stmt *stmt = xt_db_prepare(xt_db_sqlite(db),
         "SELECT id, name, policy, scheduler, xen_version, tsc_hz_source, tool_version, duration_ns, tsc_hz, start_tsc,"
-        " records, lost_records, now_offset_ns, now_residual_ns, tolerance_ns, pcpus, emulated, core_scheduling"
+        " records, lost_records, now_offset_ns, now_residual_ns, tolerance_ns, pcpus, emulated, core_scheduling, share_ns"
         " FROM run ORDER BY id", error);
     GPtrArray *runs;
     int rc;

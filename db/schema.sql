@@ -45,6 +45,7 @@ CREATE TABLE run (
     now_residual_ns INTEGER,     -- spread of that mapping: error bar of releases, deadlines and period misses
     now_reference_pcpu INTEGER,
     tolerance_ns INTEGER NOT NULL, -- of the period miss test
+    share_ns INTEGER,            -- width of the bins of vcpu_share and pcpu_share; NULL: the run is short, there are none
     hash TEXT,                   -- SHA-256 of the recording's content, hex; NULL from standard input
     path TEXT NOT NULL,          -- as given at import
     imported TEXT NOT NULL,      -- UTC, ISO 8601
@@ -118,7 +119,7 @@ CREATE TABLE vcpu (
 
 CREATE TABLE chunk (
     -- Which run and span of time rows first_id … last_id of table `kind` belong to.
-    kind TEXT NOT NULL,          -- dispatch, interval, decision, overhead, replenishment, period
+    kind TEXT NOT NULL,          -- dispatch, interval, decision, overhead, replenishment, period, vcpu_share, pcpu_share
     run INTEGER NOT NULL REFERENCES run(id),
     first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL,
@@ -259,6 +260,25 @@ CREATE TABLE blame_part (
     PRIMARY KEY (period, part)
 ) WITHOUT ROWID;
 
+CREATE TABLE vcpu_share (
+    -- How much of each bin of time a VCPU spent how; for overviews of long runs, whose intervals are too many to read.
+    id INTEGER PRIMARY KEY,
+    bin INTEGER NOT NULL,        -- from bin * run.share_ns on, that long
+    vcpu INTEGER NOT NULL,       -- vcpu.id; no idle ones
+    running_ns INTEGER NOT NULL,
+    runnable_ns INTEGER NOT NULL,
+    unknown_ns INTEGER NOT NULL
+);
+
+CREATE TABLE pcpu_share (
+    -- How much of each bin of time a pCPU gave to a domain, idle left out.
+    id INTEGER PRIMARY KEY,
+    bin INTEGER NOT NULL,        -- likewise
+    pcpu INTEGER NOT NULL,
+    domid INTEGER NOT NULL,
+    running_ns INTEGER NOT NULL
+);
+
 CREATE TABLE loss (
     -- Records lost on one pCPU: nothing is known of it in [ts, end_ts].
     id INTEGER PRIMARY KEY,
@@ -393,7 +413,7 @@ CREATE VIEW runs AS
         CASE WHEN start_tsc < 0 THEN printf('%u', start_tsc) ELSE start_tsc END AS start_tsc,
         duration_ns, records, lost_records, tsc_hz_error_ppm, trace_hz, trace_hz_error_ppm, xl_info_hz,
         lost_windows, unknown_records, malformed_records, tsc_steps_back, bytes, truncated_bytes,
-        generation, emulated, core_scheduling, now_offset_ns, now_residual_ns, now_reference_pcpu, tolerance_ns,
+        generation, emulated, core_scheduling, now_offset_ns, now_residual_ns, now_reference_pcpu, tolerance_ns, share_ns,
         policy_why, hash, path, imported, tool_version, notes
     FROM run;
 
@@ -589,6 +609,21 @@ CREATE VIEW blames AS
     SELECT b.period, w.run, w.domid AS for_domid, w.vcpu AS for_vcpu, b.blame, b.pcpu, v.domid, v.vcpu, b.dur_ns, v.domain
     FROM blame_part b JOIN period p ON p.id = b.period JOIN reservation s ON s.id = p.reservation
         JOIN vcpu w ON w.id = s.vcpu LEFT JOIN vcpu v ON v.id = b.vcpu;
+
+CREATE VIEW vcpu_shares AS
+    -- How much of each bin of time a VCPU spent how; only in runs too long to read every interval (runs.share_ns).
+    SELECT c.run, v.domid, v.vcpu, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
+        s.running_ns, s.runnable_ns, s.unknown_ns, v.domain, c.from_ts AS chunk_from, c.to_ts AS chunk_to
+    FROM chunk c CROSS JOIN run r ON r.id = c.run CROSS JOIN vcpu_share s ON s.id BETWEEN c.first_id AND c.last_id
+        CROSS JOIN vcpu v ON v.id = s.vcpu
+    WHERE c.kind = 'vcpu_share';
+
+CREATE VIEW pcpu_shares AS
+    -- How much of each bin of time a pCPU gave to a domain, idle left out; likewise.
+    SELECT c.run, s.pcpu, s.domid, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
+        s.running_ns, c.from_ts AS chunk_from, c.to_ts AS chunk_to
+    FROM chunk c CROSS JOIN run r ON r.id = c.run CROSS JOIN pcpu_share s ON s.id BETWEEN c.first_id AND c.last_id
+    WHERE c.kind = 'pcpu_share';
 
 CREATE VIEW rules AS
     -- Conformance: how each rule fared. Columns: table rule.

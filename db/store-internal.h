@@ -2,6 +2,7 @@
 #pragma once
 
 #include "db/how.h"
+#include "db/shares.h"
 #include "db/store.h"
 #include "db/writer.h"
 
@@ -33,6 +34,8 @@ struct pending {
 
 struct xt_store {
     struct xt_db *db;
+    struct xt_shares *shares;
+    uint64_t n_dispatches;
     struct xt_store_options options;
     struct xt_sink sink;
     struct xt_writer *writer;

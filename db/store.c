@@ -8,6 +8,10 @@
 #include "db/store-internal.h"
 #include "parse/error.h"
 
+#define MAX_SHARES (1 << 19)       /* cells kept while the run goes by: 16 MiB */
+#define LONG_RUN_DISPATCHES 300000 /* an overview reads so many in a fraction of a second */
+#define FEWEST_BINS 256            /* coarser ones show nothing */
+
 static int64_t how_id(struct xt_store *s, const struct xt_how *how)
 {
     uint64_t packed = xt_how_pack(how);
@@ -89,6 +93,7 @@ static bool on_begin(void *self, const struct xt_run *run, GError **error)
     s->run = *run;
     s->pcpus = g_memdup2(run->pcpus, run->n_pcpus * sizeof(*run->pcpus));
     s->run.pcpus = s->pcpus;
+    s->shares = xt_shares_new(run->duration_ns, MAX_SHARES);
     return true;
 }
 
@@ -102,6 +107,17 @@ static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
     }
     g_array_index(s->vcpus, struct xt_vcpu, vcpu->index) = *vcpu;
     return true;
+}
+
+static void share_dispatch(struct xt_store *s, const struct xt_dispatch *d)
+{
+    if (xt_vcpu_is_idle(d->vcpu))
+        return;
+    xt_shares_add_vcpu(s->shares, d->vcpu->index, d->off_state, d->off_ts, d->ready_ts);
+    xt_shares_add_vcpu(s->shares, d->vcpu->index, XT_RUNNABLE, d->ready_ts, d->run_ts);
+    xt_shares_add_vcpu(s->shares, d->vcpu->index, XT_RUNNING, d->run_ts, d->end_ts);
+    if (d->pcpu != XT_NO_PCPU)
+        xt_shares_add_pcpu(s->shares, d->pcpu, d->vcpu->domid, d->run_ts, d->end_ts);
 }
 
 static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
@@ -137,6 +153,8 @@ static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
     row[12] = or_null(d->budget_left_ns);
     row[13] = how.latency_apart ? d->latency_ns : XT_NULL;
     s->reached = d->end_ts;
+    s->n_dispatches++;
+    share_dispatch(s, d);
     return true;
 }
 
@@ -155,6 +173,8 @@ static bool on_interval(void *self, const struct xt_interval *i, GError **error)
     row[1] = how_id(s, &how);
     row[2] = i->ts;
     row[3] = i->end_ts - i->ts;
+    if (!xt_vcpu_is_idle(i->vcpu))
+        xt_shares_add_vcpu(s->shares, i->vcpu->index, i->state, i->ts, i->end_ts);
     return true;
 }
 
@@ -363,11 +383,46 @@ static bool on_loss(void *self, const struct xt_loss *l, GError **error)
     return true;
 }
 
+struct share_writer {
+    struct xt_store *store;
+    GError **error;
+};
+
+static bool add_share(void *user, const struct xt_share *share)
+{
+    struct share_writer *w = user;
+    struct xt_store *s = w->store;
+    int64_t ts = share->bin * xt_shares_bin_ns(s->shares), end_ts = MIN(ts + xt_shares_bin_ns(s->shares), s->run.duration_ns);
+    int64_t *row = add_row(s, share->is_pcpu ? XT_T_PCPU_SHARE : XT_T_VCPU_SHARE, ts, end_ts, w->error);
+
+    if (!row)
+        return false;
+    row[0] = share->bin;
+    row[1] = share->is_pcpu ? share->pcpu : s->vcpu_base + share->vcpu;
+    row[2] = share->is_pcpu ? share->domid : share->running_ns;
+    row[3] = share->is_pcpu ? share->running_ns : share->runnable_ns;
+    if (!share->is_pcpu)
+        row[4] = share->unknown_ns;
+    return true;
+}
+
+/* Only where reading the intervals themselves would take long, and the shares are few beside them. */
+static bool add_shares(struct xt_store *s, GError **error)
+{
+    struct share_writer w = { s, error };
+
+    if (s->n_dispatches < LONG_RUN_DISPATCHES || !xt_shares_shrink(s->shares, s->n_dispatches / 10, FEWEST_BINS)) {
+        g_clear_pointer(&s->shares, xt_shares_free);
+        return true;
+    }
+    return xt_shares_each(s->shares, add_share, &w);
+}
+
 static bool on_end(void *self, GError **error)
 {
     struct xt_store *s = self;
 
-    if (!flush_pending(s, error))
+    if (!flush_pending(s, error) || !add_shares(s, error))
         return false;
     for (int table = 0; table < XT_N_CHUNKED; table++) {
         if (!end_chunk(s, (enum xt_table_id)table, error))
@@ -508,6 +563,7 @@ void xt_store_free(struct xt_store *s)
     xt_writer_free(s->writer);
     xt_db_rollback(s->db);
     g_free(s->pcpus);
+    xt_shares_free(s->shares);
     g_array_free(s->vcpus, TRUE);
     g_array_free(s->pending, TRUE);
     g_hash_table_unref(s->how);

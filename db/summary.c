@@ -87,7 +87,7 @@ static bool store_run(struct xt_store *s, const char *hash, GError **error)
     bool ok;
 
     ok = prepare(s, &b, "INSERT INTO run VALUES "
-                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
+                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
     if (!ok) {
         g_free(imported);
         return false;
@@ -111,6 +111,7 @@ static bool store_run(struct xt_store *s, const char *hash, GError **error)
     put_int_if(&b, run->now_offset_ns != INT64_MIN, run->now_residual_ns);
     put_int_if(&b, run->now_reference_pcpu != XT_NO_PCPU, run->now_reference_pcpu);
     put_int(&b, s->options.tolerance_ns);
+    put_int_if(&b, s->shares != NULL, s->shares ? xt_shares_bin_ns(s->shares) : 0);
     put_text(&b, hash);
     put_text(&b, s->options.path);
     put_text(&b, imported);

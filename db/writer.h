@@ -11,12 +11,14 @@ struct sqlite3;
 #define XT_NULL INT64_MIN /* SQL NULL in a row */
 
 enum xt_table_id {
-    XT_T_DISPATCH, /* the first six have chunks */
+    XT_T_DISPATCH, /* those up to XT_N_CHUNKED have chunks */
     XT_T_INTERVAL,
     XT_T_DECISION,
     XT_T_OVERHEAD,
     XT_T_REPLENISHMENT,
     XT_T_PERIOD,
+    XT_T_VCPU_SHARE,
+    XT_T_PCPU_SHARE,
     XT_N_CHUNKED,
     XT_T_LOSS = XT_N_CHUNKED,
     XT_T_CHUNK,
