@@ -32,22 +32,8 @@ static void find_free(const struct row *row, double *x0, double *x1)
     *x1 = best1;
 }
 
-static void put_label(const struct gantt *g, struct xt_canvas *canvas, const struct row *row, double x0, double x1,
-                      const struct xt_paint *paint, xt_colour ink, const char *label)
-{
-    struct xt_font font = {.size = MIN(g->theme.small, row->box_height * 0.8), .colour = ink};
-    if (font.size < 4.5 || x1 - x0 < font.size)
-        return;
-    double width = xt_text_width(&font, label), y = row->box_y + row->box_height / 2;
-    find_free(row, &x0, &x1);
-    if (x1 - x0 < width + font.size * 0.8)
-        return;
-    if (paint->texture != XT_TEXTURE_NONE) {
-        double half = width / 2 + font.size * 0.2;
-        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size, XT_PAINT_FILL(paint->fill), NULL);
-    }
-    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label, 0);
-}
+typedef void (*draw_running)(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
+                             const struct xt_scene_interval *i, const char *label, const char *kind);
 
 static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
                      const struct xt_scene_interval *i, const char *label, const char *kind)
@@ -69,8 +55,30 @@ static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canva
 
     xt_canvas_rect(canvas, x0, row->box_y, x1 - x0, row->box_height, &paint, &tag);
     g->used[USED_RUNNING] = true;
+}
 
-    put_label(g, canvas, row, x0, x1, &paint, look.ink, label);
+/* In the box where it fits, on a ground of its own where a texture or an arrow may pass. */
+static void draw_label(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
+                       const struct xt_scene_interval *i, const char *label, const char *kind)
+{
+    const struct xt_scene *scene = panel->scene;
+    int domid = g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu).domid;
+    struct xt_look look = gantt_look(g, domid, i->pcpu);
+    struct xt_font font = {.size = MIN(g->theme.small, row->box_height * 0.8), .colour = look.ink};
+    double x0 = gantt_x(g, scene, MAX(i->ts, scene->from));
+    double x1 = gantt_x(g, scene, MIN(i->end_ts, scene->to));
+
+    if (font.size < 4.5 || x1 - x0 < font.size)
+        return;
+    double width = xt_text_width(&font, label), y = row->box_y + row->box_height / 2;
+    find_free(row, &x0, &x1);
+    if (x1 - x0 < width + font.size * 0.8)
+        return;
+    if (look.texture != XT_TEXTURE_NONE || (row->kind == ROW_PCPU && scene->migrations->len > 0)) {
+        double half = width / 2 + font.size * 0.2;
+        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size, XT_PAINT_FILL(look.fill), NULL);
+    }
+    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label, 0);
 }
 
 static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
@@ -96,7 +104,16 @@ static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_c
     g->used[USED_UNKNOWN] = true;
 }
 
-static void draw_intervals(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
+static int pcpu_row_of(const struct panel *panel, int pcpu)
+{
+    for (unsigned p = 0; p < panel->scene->pcpus->len; p++)
+        if (g_array_index(panel->scene->pcpus, int, p) == pcpu)
+            return panel->pcpu_row[p];
+    return -1;
+}
+
+/* Every running interval in the window, in each row that shows it. */
+static void each_running(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, draw_running draw)
 {
     const struct xt_scene *scene = panel->scene;
     char label[48];
@@ -104,25 +121,27 @@ static void draw_intervals(struct gantt *g, const struct panel *panel, struct xt
     for (unsigned n = 0; n < scene->intervals->len; n++) {
         const struct xt_scene_interval *i = &g_array_index(scene->intervals, struct xt_scene_interval, n);
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu);
-        int vcpu_row = panel->vcpu_row[i->vcpu];
-        if (i->end_ts <= scene->from || i->ts >= scene->to)
+        int vcpu_row = panel->vcpu_row[i->vcpu], pcpu_row = pcpu_row_of(panel, i->pcpu);
+        if (i->state != XT_RUNNING || i->end_ts <= scene->from || i->ts >= scene->to)
             continue;
-        if (i->state != XT_RUNNING) {
-            if (vcpu_row >= 0)
-                draw_waiting(g, panel, canvas, gantt_row(panel, (unsigned)vcpu_row), i);
-            continue;
-        }
-        if (vcpu_row >= 0) {
-            snprintf(label, sizeof(label), "p%d", i->pcpu);
-            draw_box(g, panel, canvas, gantt_row(panel, (unsigned)vcpu_row), i, i->pcpu >= 0 ? label : "",
-                     "running by-vcpu");
-        }
-        for (unsigned p = 0; p < scene->pcpus->len; p++) {
-            if (g_array_index(scene->pcpus, int, p) != i->pcpu || panel->pcpu_row[p] < 0)
-                continue;
-            snprintf(label, sizeof(label), "d%dv%d", vcpu->domid, vcpu->vcpu);
-            draw_box(g, panel, canvas, gantt_row(panel, (unsigned)panel->pcpu_row[p]), i, label, "running by-pcpu");
-        }
+        snprintf(label, sizeof(label), "p%d", i->pcpu);
+        if (vcpu_row >= 0)
+            draw(g, panel, canvas, gantt_row(panel, (unsigned)vcpu_row), i, i->pcpu >= 0 ? label : "", "running by-vcpu");
+        snprintf(label, sizeof(label), "d%dv%d", vcpu->domid, vcpu->vcpu);
+        if (pcpu_row >= 0)
+            draw(g, panel, canvas, gantt_row(panel, (unsigned)pcpu_row), i, label, "running by-pcpu");
+    }
+}
+
+static void draw_others(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
+{
+    const struct xt_scene *scene = panel->scene;
+
+    for (unsigned n = 0; n < scene->intervals->len; n++) {
+        const struct xt_scene_interval *i = &g_array_index(scene->intervals, struct xt_scene_interval, n);
+        int row = panel->vcpu_row[i->vcpu];
+        if (i->state != XT_RUNNING && row >= 0 && i->end_ts > scene->from && i->ts < scene->to)
+            draw_waiting(g, panel, canvas, gantt_row(panel, (unsigned)row), i);
     }
 }
 
@@ -160,14 +179,6 @@ static int compare_marks(const void *a, const void *b)
 {
     const struct mark *x = a, *y = b;
     return x->ts < y->ts ? -1 : x->ts > y->ts;
-}
-
-static int pcpu_row_of(const struct panel *panel, int pcpu)
-{
-    for (unsigned p = 0; p < panel->scene->pcpus->len; p++)
-        if (g_array_index(panel->scene->pcpus, int, p) == pcpu)
-            return panel->pcpu_row[p];
-    return -1;
 }
 
 static void draw_marks(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
@@ -331,7 +342,9 @@ void gantt_draw_exact(struct gantt *g, const struct panel *panel, struct xt_canv
         if (row->kind == ROW_VCPU && row->budget_height > 0)
             draw_budget(g, panel, canvas, row);
     }
-    draw_intervals(g, panel, canvas);
+    draw_others(g, panel, canvas);
+    each_running(g, panel, canvas, draw_box);
     draw_migrations(g, panel, canvas);
+    each_running(g, panel, canvas, draw_label);
     draw_marks(g, panel, canvas);
 }

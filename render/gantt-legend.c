@@ -180,6 +180,8 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
                            scene->scheduler ? scene->scheduler : "unknown", version ? version : "unknown");
     if (scene->emulated)
         g_string_append(out, ", emulated host (durations show shape, not hardware speed)");
+    if (scene->core_scheduling)
+        g_string_append(out, ", core scheduling (on which pCPU a VCPU ran is not in the trace)");
     g_string_append_printf(out, "; %s of %s", xt_format_duration(a, sizeof(a), (double)(scene->to - scene->from), 5),
                            xt_format_duration(b, sizeof(b), (double)scene->run_ns, 5));
     g_string_append_printf(out, ", n = %s intervals", xt_format_count(c, sizeof(c), scene->n_intervals));

@@ -78,7 +78,8 @@ static void make_rows(struct gantt *g, struct panel *panel)
 
     panel->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
     g_array_set_clear_func(panel->rows, clear_row);
-    for (unsigned p = 0; (g->options.rows & XT_ROWS_PCPU) && p < scene->pcpus->len; p++)
+    bool pcpus = (g->options.rows & XT_ROWS_PCPU) && !scene->core_scheduling;
+    for (unsigned p = 0; pcpus && p < scene->pcpus->len; p++)
         add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)), NULL, NULL);
     for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);

@@ -52,7 +52,7 @@ static int compare_misses(const void *a, const void *b)
 
 static int miss_number(const struct query *q, const struct xt_db_period *period)
 {
-    const struct xt_db_period *found = bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
+    const struct xt_db_period *found = q->misses->len == 0 ? NULL : bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
     return found ? (int)(found - (const struct xt_db_period *)q->misses->data) + 1 : 0;
 }
 
@@ -460,8 +460,6 @@ static int compare_replenish(const void *a, const void *b)
 /* Budgets of every server from its last replenishment before the window on. */
 static void add_budgets(struct query *q)
 {
-    struct xt_scene_replenish *r = (struct xt_scene_replenish *)q->replenish->data;
-    struct xt_scene_interval *i = (struct xt_scene_interval *)q->before->data;
     unsigned at_r = 0, at_i = 0;
 
     g_array_sort(q->replenish, compare_replenish);
@@ -478,7 +476,8 @@ static void add_budgets(struct query *q)
             at_i++;
         while (first_r + 1 < at_r && r[first_r + 1].ts <= q->scene->from)
             first_r++;
-        xt_scene_add_levels(q->scene, v, r + first_r, at_r - first_r, i + first_i, at_i - first_i);
+        if (at_r > first_r)
+            xt_scene_add_levels(q->scene, v, r + first_r, at_r - first_r, i + first_i, at_i - first_i);
     }
 }
 
@@ -545,6 +544,7 @@ static void describe(struct query *q)
     scene->scheduler = g_strdup(q->run->scheduler);
     scene->xen_version = g_strdup(q->run->xen_version);
     scene->emulated = q->run->emulated;
+    scene->core_scheduling = q->run->core_scheduling;
     scene->run_ns = q->run->duration_ns;
     scene->run_lost_records = q->run->lost_records;
     scene->run_misses = q->misses->len;

@@ -78,6 +78,7 @@ struct xt_scene {
     /* The run; strings are the scene's, hostile text, NULL unknown. */
     char *run, *policy, *xen_version, *scheduler;
     bool emulated;
+    bool core_scheduling; /* pCPUs are undefined: no rows of them */
     int64_t run_ns;   /* its duration */
     int64_t hz_error_ppb; /* of the time axis, -1 unknown */
     uint64_t run_misses, run_lost_records;

@@ -1,7 +1,5 @@
 #include "render/timeline-json.h"
 
-#include <stdlib.h>
-
 #include "render/scene-query.h"
 #include "render/theme.h"
 
