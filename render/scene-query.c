@@ -52,7 +52,9 @@ static int compare_misses(const void *a, const void *b)
 
 static int miss_number(const struct query *q, const struct xt_db_period *period)
 {
-    const struct xt_db_period *found = q->misses->len == 0 ? NULL : bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
+    if (q->misses->len == 0)
+        return 0;
+    const struct xt_db_period *found = bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
     return found ? (int)(found - (const struct xt_db_period *)q->misses->data) + 1 : 0;
 }
 
@@ -464,6 +466,8 @@ static void add_budgets(struct query *q)
 
     g_array_sort(q->replenish, compare_replenish);
     g_array_sort(q->before, compare_intervals);
+    const struct xt_scene_replenish *r = (const struct xt_scene_replenish *)q->replenish->data;
+    const struct xt_scene_interval *i = (const struct xt_scene_interval *)q->before->data;
     for (int v = 0; v < (int)q->scene->vcpus->len; v++) {
         while (at_r < q->replenish->len && r[at_r].vcpu < v)
             at_r++;
