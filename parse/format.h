@@ -6,6 +6,7 @@
 #define XT_CPU_CHANGE_HEADER 0x2001f003u /* made by the xentrace tool: one starts every window */
 #define XT_CPU_CHANGE_BYTES 12u
 #define XT_MAX_PCPUS 16384u /* above any NR_CPUS; larger numbers mean damage */
+#define XT_MAX_VCPUS 131072u /* of all domains together; more mean damage */
 #define XT_MAX_RECORD_BYTES 40u
 
 #define XT_EVENT(header) ((header) & 0x0fffffffu)

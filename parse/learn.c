@@ -223,6 +223,8 @@ static void learn_sample(void *user, const struct xt_replenish_sample *sample)
 
     if (sample->deadline > INT64_MAX / 4 || sample->budget > INT64_MAX / 4)
         return;
+    if (!l && g_hash_table_size(learn->learners) >= XT_MAX_VCPUS)
+        return; /* reconstruction will refuse it */
     if (!l) {
         l = g_new0(struct learner, 1);
         l->key = key;

@@ -19,6 +19,12 @@ struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GE
         return v;
     /* + 1: a NULL key would be d0v0 */
     v = g_hash_table_lookup(m->by_id, GSIZE_TO_POINTER((gsize)key + 1));
+    if (!v && m->vcpus->len >= XT_MAX_VCPUS) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: damaged: its records name more than %u VCPUs, the next at %" G_GINT64_FORMAT " ns is d%uv%u",
+                    xt_trace_path(m->trace), XT_MAX_VCPUS, m->now, domid, vcpu);
+        return NULL;
+    }
     if (!v) {
         v = g_new0(struct vstate, 1);
         v->id = (struct xt_vcpu){ m->vcpus->len, (uint16_t)domid, (uint16_t)vcpu };

@@ -195,6 +195,19 @@ salvaged_up_to() {
     [[ $stderr == *"long.xen: cut at offset $FIRST_END"* ]]
 }
 
+@test "more VCPUs than any host has" {
+    python3 - >bad.xen <<'END'
+import struct, sys
+n = 140000
+words = [w for i in range(n) for w in (0x21211 | 1 << 28 | 1 << 31, 1000 + i, 0, i % 32000 << 16 | i // 32000)]
+sys.stdout.buffer.write(struct.pack("<III", 0x2001f003, 0, 4 * len(words)) + struct.pack(f"<{len(words)}I", *words))
+END
+    run --separate-stderr "$XENTRAIL" stats bad.xen --tsc-hz 1e9
+    [ "$status" = 3 ]
+    [ -z "$output" ]
+    [[ $stderr == *"bad.xen: damaged: its records name more than 131072 VCPUs"* ]]
+}
+
 @test "hostile figures neither crash nor hang" {
     local all
     for all in '\xff' '\x00' '\x80' '\x7f'; do
