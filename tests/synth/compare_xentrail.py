@@ -19,7 +19,8 @@ RULES = {"dropped-replenish": ("replenishment", ()),
          "unpinned": ("pin", ("priority-order",))}
 
 # What Xen itself does wrong at times, as the audit lists it, and the rules that it breaks.
-CAUSES = {"priority-order": ("inversion", "idle"), "work-conserving": ("idle",), "replenishment": ("late-replenish",)}
+CAUSES = {"priority-order": ("inversion", "idle"), "work-conserving": ("idle",), "replenishment": ("late-replenish",),
+          "budget": ("late-timer",), "timer": ("late-timer",)}
 
 
 def rows(folder, name):
@@ -76,11 +77,14 @@ def compare_check(xentrail, folder, wrong):
     broken = [(x["rule"], x["ts"], x["end_ts"], x) for x in got["violations"]]
     faults = [f for f in rows(folder, "ledger-faults.csv") if f["kind"] in RULES]
     waits = rows(folder, "ledger-waits.csv")
+    lost = [f for f in rows(folder, "ledger-faults.csv") if f["kind"] == "lost"]
     slack = 200000
     for f in faults:
         rule = RULES[f["kind"]][0]
         if f["kind"] in ("inversion", "overrun") and int(f["amount"]) < 1.1 * limit.get(rule, 0) + 20000:
             continue  # cut short by what happened next, below what counts as a violation
+        if any(overlaps(x, (int(f["from_ts"]) - 120000000, int(f["to_ts"])), 0) for x in lost):
+            continue  # what one would have to know about budgets and deadlines may be among the lost
         if not any(b[0] == rule and overlaps(f, b[1:3], slack) for b in broken):
             wrong.append(f"{f['kind']} at {f['from_ts']} of d{f['domid']}v{f['vcpu']} not found by rule {rule}")
     for rule, a, b, x in broken:

@@ -173,7 +173,8 @@ void sy_faults_start(struct sy_sim *sim)
 
 bool sy_fault_drop_replenish(struct sy_sim *sim, struct sy_vcpu *v, int64_t deadline, uint64_t clk)
 {
-    if (!due(sim, DROPPED_REPLENISH, clk))
+    /* Only of who has work for a while and will miss it. */
+    if (!due(sim, DROPPED_REPLENISH, clk) || v->guest.work_left < sy_us(sim, 1500))
         return false;
     uint64_t from = sy_at_now(sim, deadline), to = sy_at_now(sim, deadline + v->period);
     sim->faults->plan[DROPPED_REPLENISH].done++;

@@ -43,10 +43,18 @@ static void stop_tracing(struct sy_sim *sim, void *arg, uint64_t at)
 
 static void end_audit(struct sy_sim *sim)
 {
-    for (unsigned i = 0; sim->opt->audit && i < sim->pools; i++)
-        if (sim->pool[i].policy->audit_end)
-            sim->pool[i].policy->audit_end(sim, &sim->pcpu[sy_mask_from(&sim->pool[i].cpus, 0)],
-                                           &sim->pool[i]);
+    uint64_t end = 0;
+
+    for (unsigned i = 0; i < sim->pcpus; i++)
+        end = MAX(end, sim->pcpu[i].clk);
+    for (unsigned i = 0; sim->opt->audit && i < sim->pools; i++) {
+        struct sy_pool *pool = &sim->pool[i];
+        struct sy_pcpu *on = &sim->pcpu[sy_mask_from(&pool->cpus, 0)];
+        if (!pool->policy->audit_end)
+            continue;
+        sy_interrupt(on, end);
+        pool->policy->audit_end(sim, on, pool);
+    }
 }
 
 static enum sy_xen xen_by_name(const char *name)

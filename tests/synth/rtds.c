@@ -347,6 +347,13 @@ static void burn(struct sy_sim *sim, struct sy_pcpu *on, struct sy_rtds *s, int6
     bool visible = rec_rtds_burn(on, s->v, s->cur_budget, delta, s->level);
     sy_ledger_burn(on, s->v, s->cur_budget, s->level, visible);
     sy_fault_burnt(sim, on, s->v, before, delta);
+    if (sim->opt->audit && delta > before)
+        sy_ledger_wait(sim, &(struct sy_fault_row){.kind = "late-timer",
+                                                   .from = on->clk - sy_cycles(sim, delta - before),
+                                                   .to = on->clk,
+                                                   .pcpu = (int)on->id,
+                                                   .v = s->v,
+                                                   .deadline_ns = s->deadline});
 }
 
 /* Head-most queued VCPU that may run here. */
@@ -380,8 +387,10 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
         snext = NULL;
     }
     bool can_stay = scurr && sy_runnable(curr) && scurr->cur_budget > 0;
+    /* Xen switches between equals, too; only to hold back who goes strictly before is an inversion. */
     if (can_stay && (!snext || compare(scurr, snext) > 0 ||
-                     sy_fault_hold(sim, on, curr, snext->v, scurr->cur_budget, snext->deadline)))
+                     (compare(scurr, snext) < 0 &&
+                      sy_fault_hold(sim, on, curr, snext->v, scurr->cur_budget, snext->deadline))))
         snext = scurr;
     if (snext != scurr && scurr && sy_runnable(curr))
         scurr->delayed_add = true;
