@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 
 SAME = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "dispatches", "wakeups", "preemptions",
         "depletions", "yield_switches", "migrations", "no_burn", "replenishments", "periods", "periods_judged",
@@ -40,6 +41,22 @@ def run_json(xentrail, command, folder, hz):
     return json.loads(p.stdout)
 
 
+def close_calls(folder, tolerance, slack=5000):
+    """Per VCPU, periods that are a miss or not by how xentrail estimates system time: short by nearly the tolerance, or
+    with a change of state at the very deadline."""
+    changes = defaultdict(list)
+    for r in rows(folder, "ledger-intervals.csv"):
+        changes[r["domid"], r["vcpu"]].append(int(r["ts"]))
+    count = Counter()
+    for q in rows(folder, "ledger-periods.csv"):
+        if q["judged"] != "1":
+            continue
+        ts, end = changes[q["domid"], q["vcpu"]], int(q["deadline"])
+        near = bisect_left(ts, end + slack) - bisect_left(ts, end - slack)
+        count[int(q["domid"]), int(q["vcpu"])] += near > 0 or abs(int(q["short_ns"]) - tolerance) < slack
+    return count
+
+
 def compare_stats(xentrail, folder, ledger, wrong):
     run = ledger["run"]
     got = run_json(xentrail, "stats", folder, run["hz"])
@@ -47,9 +64,7 @@ def compare_stats(xentrail, folder, ledger, wrong):
     for key in ("records", "lost_records", "pcpus", "duration_ns", "scheduler", "start_tsc"):
         if r[key] != run[key] and r[key] != run[key] - 2**64:
             wrong.append(f"run.{key}: xentrail {r[key]}, ledger {run[key]}")
-    # Short by nearly the tolerance: whether that is a miss hangs on the estimate of system time.
-    doubtful = Counter((int(q["domid"]), int(q["vcpu"])) for q in rows(folder, "ledger-periods.csv")
-                       if q["judged"] == "1" and abs(int(q["short_ns"]) - run["miss_tolerance_ns"]) < 5000)
+    doubtful = close_calls(folder, run["miss_tolerance_ns"])
     theirs = {(v["domid"], v["vcpu"]): v for v in got["vcpus"]}
     for v in ledger["vcpu"]:
         t = theirs.get((v["domid"], v["vcpu"]))
@@ -83,7 +98,7 @@ def compare_check(xentrail, folder, wrong):
         rule = RULES[f["kind"]][0]
         if f["kind"] in ("inversion", "overrun") and int(f["amount"]) < 1.1 * limit.get(rule, 0) + 20000:
             continue  # cut short by what happened next, below what counts as a violation
-        if any(overlaps(x, (int(f["from_ts"]) - 120000000, int(f["to_ts"])), 0) for x in lost):
+        if any(overlaps(x, (int(f["from_ts"]), int(f["to_ts"])), 120000000) for x in lost):
             continue  # what one would have to know about budgets and deadlines may be among the lost
         if not any(b[0] == rule and overlaps(f, b[1:3], slack) for b in broken):
             wrong.append(f"{f['kind']} at {f['from_ts']} of d{f['domid']}v{f['vcpu']} not found by rule {rule}")
