@@ -1,14 +1,6 @@
-#include "parse/conform.h"
-
-#include <stdlib.h>
-
-#include "parse/distribution.h"
-#include "parse/server-private.h"
+#include "parse/conform-private.h"
 
 #define MS 1000000
-#define WINDOW_NS (1000 * MS) /* of caps and weights: many of Credit's 30 ms accounting periods */
-#define SATURATED 0.97        /* share of its VCPUs' time from which a domain cannot use more */
-
 #define KEPT_NS 1000          /* a budget that differs by less was kept */
 #define MIN_REACTIONS 20      /* fewer tell nothing of the host */
 #define CANDIDATE_MEMORY (1u << 20)
@@ -60,43 +52,6 @@ int64_t xt_rule_default_limit(enum xt_rule rule)
     return rules[rule].limit;
 }
 
-/* What conformance must know of a VCPU beside its timeline. */
-struct conform_vcpu {
-    bool pinned;               /* usable is what the snapshot says */
-    struct xt_pcpu_set *usable;
-    bool budget_known;         /* a replenishment was seen since the last loss */
-    int64_t budget, left;      /* as replenished; as last stated */
-    int64_t ran, run_since;    /* since the replenishment, up to run_since; -1: does not run */
-    bool raised;               /* runs on extratime: its budget was used up in order */
-    bool overrun_told, late_told;
-    int64_t ready_since;       /* -1: not ready, or not known */
-    int64_t wait_since;        /* -1: not eligible */
-    bool wait_after_block;     /* the budget it waits with may have fallen while it was blocked */
-    int64_t blocked_at;        /* -1: its budget was stated since */
-    uint64_t kept, fell, in_step, out_of_step; /* struct xt_server */
-    int64_t window_ran;        /* caps and weights */
-    bool window_paused;        /* was not ready all through the window */
-};
-
-/* Beyond the default limit; whether beyond the run's own is known only at its end. */
-struct candidate {
-    struct xt_violation violation;
-    uint32_t vcpu, other; /* indices, XT_NOBODY none */
-    bool if_kept;     /* holds only if budgets are kept while blocked */
-    bool if_in_step;  /* holds only if replenishments follow the periods */
-};
-
-struct conform {
-    struct xt_rule_result results[XT_N_RULES];
-    struct xt_spill *candidates;
-    struct xt_distribution *reactions;
-    struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
-    int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
-    uint64_t *last_tsc;        /* by slot */
-    bool windows;              /* caps or weights are known */
-    int64_t window_end;
-};
-
 static int64_t limit_of(const struct machine *m, enum xt_rule rule)
 {
     return m->conform->results[rule].limit;
@@ -120,7 +75,7 @@ static bool check_if(struct machine *m, struct xt_violation violation, bool if_k
     return xt_spill_append(m->conform->candidates, &candidate, 1, error);
 }
 
-static bool check(struct machine *m, struct xt_violation violation, GError **error)
+bool conform_check(struct machine *m, struct xt_violation violation, GError **error)
 {
     return check_if(m, violation, false, false, error);
 }
@@ -219,18 +174,6 @@ static bool hand_out(struct machine *m, GError **error)
     return true;
 }
 
-static bool has_shares(const struct machine *m)
-{
-    if (m->run.scheduler != XT_SCHED_CREDIT && m->run.scheduler != XT_SCHED_CREDIT2)
-        return false;
-    for (guint i = 0; m->recording && i < m->recording->vcpus->len; i++) {
-        const struct xt_host_vcpu *host = g_ptr_array_index(m->recording->vcpus, i);
-        if (host->weight > 0 || host->cap > 0)
-            return true;
-    }
-    return false;
-}
-
 struct conform *conform_new(struct machine *m)
 {
     struct conform *c = g_new0(struct conform, 1);
@@ -251,8 +194,8 @@ struct conform *conform_new(struct machine *m)
     }
     /* deadlines are laid over the TSC with this error */
     c->results[XT_RULE_REPLENISHMENT].limit += MAX(m->run.now_residual_ns, 0);
-    c->windows = has_shares(m);
-    c->window_end = WINDOW_NS;
+    c->windows = conform_has_shares(m);
+    c->window_end = XT_SHARE_WINDOW_NS;
     return c;
 }
 
@@ -275,17 +218,12 @@ void conform_free(struct machine *m)
     m->conform = NULL;
 }
 
-static const struct xt_host_vcpu *host_of(const struct machine *m, const struct vstate *v)
-{
-    return m->recording ? xt_recording_vcpu(m->recording, v->id.domid, v->id.vcpu) : NULL;
-}
-
 static struct conform_vcpu *conform_of(struct machine *m, struct vstate *v)
 {
     if (v->conform)
         return v->conform;
     struct conform_vcpu *c = v->conform = g_new0(struct conform_vcpu, 1);
-    const struct xt_host_vcpu *host = host_of(m, v);
+    const struct xt_host_vcpu *host = conform_host(m, v);
     c->run_since = c->ready_since = c->wait_since = c->blocked_at = -1;
     if (host && host->hard_affinity) {
         c->usable = g_new0(struct xt_pcpu_set, 1);
@@ -399,7 +337,7 @@ static bool check_budget(struct machine *m, struct vstate *v, GError **error)
         .end_ts = m->now,
         .value = over,
     };
-    return check(m, violation, error);
+    return conform_check(m, violation, error);
 }
 
 /* The budget with which v was dispatched after blocking, where none was replenished meanwhile. */
@@ -524,19 +462,14 @@ static bool check_places(struct machine *m, struct pstate *p, struct vstate *v, 
     };
 
     m->conform->running[slot] = v;
-    if (!check(m, violation, error))
+    if (!conform_check(m, violation, error))
         return false;
     if (!c->pinned)
         return true;
     violation.rule = XT_RULE_PIN;
     violation.other = NULL;
     violation.value = !xt_pcpu_set_has(c->usable, p->info->pcpu);
-    return check(m, violation, error);
-}
-
-static bool is_ready(enum xt_state state)
-{
-    return state == XT_RUNNING || state == XT_RUNNABLE;
+    return conform_check(m, violation, error);
 }
 
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
@@ -553,7 +486,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         .value = v->state != old_state,
     };
 
-    if (known && !check(m, chain, error))
+    if (known && !conform_check(m, chain, error))
         return false;
     if (new_state == XT_RUNNING && !m->run.core_scheduling && !check_places(m, p, v, error))
         return false;
@@ -561,7 +494,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         if (!check_budget(m, v, error))
             return false;
         if (c->run_since >= 0)
-            c->window_ran += m->now - MAX(v->since, m->conform->window_end - WINDOW_NS);
+            c->window_ran += m->now - MAX(v->since, m->conform->window_end - XT_SHARE_WINDOW_NS);
         c->run_since = -1;
     }
     if (!end_wait(m, v, error) || (!is_ready(new_state) && !check_due(m, v, error)))
@@ -641,7 +574,7 @@ static bool check_tickle(struct machine *m, uint32_t slot, bool answered, GError
         return false;
     if (since < 0 || (!answered && violation.value <= limit_of(m, XT_RULE_TICKLE)))
         return true;
-    return check(m, violation, error);
+    return conform_check(m, violation, error);
 }
 
 static bool check_timer(struct machine *m, const struct pstate *p, GError **error)
@@ -654,7 +587,7 @@ static bool check_timer(struct machine *m, const struct pstate *p, GError **erro
         .value = m->now - p->slice_end,
     };
 
-    return react(m, violation.value, error) && check(m, violation, error);
+    return react(m, violation.value, error) && conform_check(m, violation, error);
 }
 
 bool conform_decision(struct machine *m, struct pstate *p, GError **error)
@@ -684,113 +617,7 @@ bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *re
         .value = (int64_t)MIN(before - record->tsc, (uint64_t)INT64_MAX),
     };
     m->conform->results[XT_RULE_TSC_MONOTONIC].checked--;
-    return check(m, violation, error);
-}
-
-/* Caps and weights, second by second. */
-
-struct share {
-    uint16_t domid;
-    int weight, cap, n_vcpus;
-    bool competing; /* none of its VCPUs stopped */
-    const char *affinity, *pool;
-    int64_t ran;
-    const struct vstate *v;
-};
-
-static struct share *share_of(GArray *shares, const struct vstate *v, const struct xt_host_vcpu *host)
-{
-    for (guint i = 0; i < shares->len; i++)
-        if (g_array_index(shares, struct share, i).domid == v->id.domid)
-            return &g_array_index(shares, struct share, i);
-    struct share share = { v->id.domid, host->weight, host->cap, 0, true, host->hard_affinity, host->cpupool, 0, v };
-    g_array_append_val(shares, share);
-    return &g_array_index(shares, struct share, shares->len - 1);
-}
-
-static GArray *collect_shares(struct machine *m)
-{
-    GArray *shares = g_array_new(FALSE, FALSE, sizeof(struct share));
-    int64_t window_start = m->conform->window_end - WINDOW_NS;
-
-    for (guint i = 0; i < m->vcpus->len; i++) {
-        struct vstate *v = g_ptr_array_index(m->vcpus, i);
-        struct conform_vcpu *c = v->conform;
-        const struct xt_host_vcpu *host = host_of(m, v);
-        if (!c || !host || xt_vcpu_is_idle(&v->id))
-            continue;
-        if (v->state == XT_RUNNING)
-            c->window_ran += m->conform->window_end - MAX(v->since, window_start);
-        struct share *share = share_of(shares, v, host);
-        share->n_vcpus++;
-        share->ran += c->window_ran;
-        share->competing &= !c->window_paused && is_ready(v->state);
-        if (g_strcmp0(share->affinity, host->hard_affinity))
-            share->affinity = NULL;
-        c->window_ran = 0;
-        c->window_paused = !is_ready(v->state);
-    }
-    return shares;
-}
-
-static bool check_cap(struct machine *m, const struct share *share, GError **error)
-{
-    struct xt_violation violation = {
-        .rule = XT_RULE_CAP,
-        .vcpu = &share->v->id,
-        .pcpu = XT_NO_PCPU,
-        .ts = m->conform->window_end - WINDOW_NS,
-        .end_ts = m->conform->window_end,
-    };
-
-    if (share->cap <= 0)
-        return true;
-    violation.value = MAX(share->ran * 100 / WINDOW_NS - share->cap, 0) * 100 / share->cap;
-    return check(m, violation, error);
-}
-
-static bool comparable(const struct share *a, const struct share *b)
-{
-    return a->competing && b->competing && a->weight > 0 && b->weight > 0 && a->cap == 0 && b->cap == 0 && a->affinity &&
-           b->affinity && !g_strcmp0(a->affinity, b->affinity) && !g_strcmp0(a->pool, b->pool) &&
-           (double)a->ran < SATURATED * a->n_vcpus * WINDOW_NS && (double)b->ran < SATURATED * b->n_vcpus * WINDOW_NS;
-}
-
-static bool check_weights(struct machine *m, const struct share *a, const struct share *b, GError **error)
-{
-    if (!comparable(a, b))
-        return true;
-    double of_a = (double)a->ran / a->weight, of_b = (double)b->ran / b->weight, least = MAX(MIN(of_a, of_b), 1);
-    const struct share *more = of_a > of_b ? a : b, *less = of_a > of_b ? b : a;
-    struct xt_violation violation = {
-        .rule = XT_RULE_WEIGHT,
-        .vcpu = &less->v->id,
-        .other = &more->v->id,
-        .pcpu = XT_NO_PCPU,
-        .ts = m->conform->window_end - WINDOW_NS,
-        .end_ts = m->conform->window_end,
-        .value = (int64_t)MIN(100 * (MAX(of_a, of_b) / least - 1), 1e9),
-    };
-    return check(m, violation, error);
-}
-
-bool conform_advance(struct machine *m, GError **error)
-{
-    while (m->conform->windows && m->now >= m->conform->window_end) {
-        GArray *shares = collect_shares(m);
-        bool ok = true;
-        for (guint i = 0; ok && i < shares->len; i++) {
-            const struct share *a = &g_array_index(shares, struct share, i);
-            ok = check_cap(m, a, error);
-            for (guint k = i + 1; ok && k < shares->len; k++)
-                ok = check_weights(m, a, &g_array_index(shares, struct share, k), error);
-        }
-        g_array_unref(shares);
-        if (!ok)
-            return false;
-        m->conform->window_end += WINDOW_NS;
-    }
-    return true;
+    return conform_check(m, violation, error);
 }
 
 bool conform_end(struct machine *m, GError **error)
