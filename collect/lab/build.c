@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <gio/gunixinputstream.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define DEBIAN          "http://deb.debian.org/debian"
@@ -75,6 +77,12 @@ static char *follow(FILE *from, FILE *log, const struct xt_lab_build_options *o)
     return why;
 }
 
+/* timeout(1) hands the signal on to everything that it started. */
+static void end_with_parent(gpointer unused)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 static bool run_script(const char *script, const char *cache, const char *log_path,
                        const struct xt_lab_build_options *o, GError **error)
 {
@@ -92,13 +100,15 @@ static bool run_script(const char *script, const char *cache, const char *log_pa
                                  NULL };
     GError *failure = NULL;
     FILE *log = g_fopen(log_path, "w");
-    GSubprocess *build =
-        log ? g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE,
-                                &failure)
-            : NULL;
+    GSubprocessLauncher *launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE);
+    GSubprocess *build;
     char *why = NULL;
     bool good = false;
 
+    g_subprocess_launcher_set_child_setup(launcher, end_with_parent, NULL, NULL);
+    build = log ? g_subprocess_launcher_spawnv(launcher, argv, &failure) : NULL;
+    g_object_unref(launcher);
     if (build) {
         GInputStream *out = g_subprocess_get_stdout_pipe(build);
         FILE *from = fdopen(dup(g_unix_input_stream_get_fd(G_UNIX_INPUT_STREAM(out))), "r");

@@ -20,6 +20,9 @@ die() { echo "== failed: $*"; exit 1; }
 done_already() { [ -e "stamps/$1" ]; }
 finish() { : > "stamps/$1"; }
 
+exec 9> lock
+flock -n 9 || die "another build is using $cache"
+
 for tool in apt-get apt-cache dpkg-deb dpkg-source gcc make bison flex python3; do
     command -v "$tool" > /dev/null || die "$tool is not installed (see collect/lab/packages.txt)"
 done
@@ -49,10 +52,9 @@ Acquire::Retries "3";
 CONF
 export APT_CONFIG="$cache/apt/apt.conf"
 
-if ! done_already lists; then
+if ! done_already source || ! done_already sysroot; then
     step "reading the package lists of Debian $suite"
-    apt-get update
-    finish lists
+    apt-get -o APT::Update::Error-Mode=any update || die "the package lists cannot be fetched from $mirror and $security"
 fi
 
 # The security archive can list a source package that it no longer holds: take the newest that is really
@@ -112,7 +114,7 @@ CONF
     for scheduler in CREDIT CREDIT2 RTDS NULL ARINC653; do
         grep -q "^CONFIG_SCHED_$scheduler=y" source/xen/xen/.config || die "Xen does not build with SCHED_$scheduler"
     done
-    make -C source/xen/xen -j "$jobs"
+    make -C source/xen/xen -j "$jobs" || die "Xen does not build"
     [ -s source/xen/xen/xen ] || die "the build of Xen left no image"
     cp source/xen/xen/xen xen.new && mv xen.new xen
     finish xen-2
@@ -122,11 +124,12 @@ if ! done_already sysroot; then
     step "fetching the Xen tools and their libraries"
     rm -rf sysroot && mkdir sysroot
     rm -f apt/cache/archives/*.deb
-    apt-get -y --download-only install xen-utils-4.17 busybox-static
+    apt-get -y --download-only install xen-utils-4.17 busybox-static ||
+        die "the Xen tools cannot be fetched from $mirror and $security"
     step "fetching a Linux kernel for dom0 and the guests"
     kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*-amd64\)$/\1/p' | head -n 1)
     [ -n "$kernel" ] || die "linux-image-amd64 names no kernel"
-    (cd apt/cache/archives && apt-get download "$kernel")
+    (cd apt/cache/archives && apt-get download "$kernel") || die "$kernel cannot be fetched from $security"
     for deb in apt/cache/archives/*.deb; do
         dpkg-deb -x "$deb" sysroot
     done

@@ -123,3 +123,19 @@ wait_for_machine() {
     [ "$status" -eq 0 ]
     [ ! -e "$cache" ]
 }
+
+@test "a killed build leaves nothing running" {
+    mkdir bin
+    printf '#!/bin/sh\necho $$ > "%s/apt-pid"\nexec sleep 60\n' "$PWD" > bin/apt-get
+    chmod +x bin/apt-get
+    for tool in apt-cache dpkg-deb dpkg-source gcc make bison flex python3; do
+        command -v $tool > /dev/null || skip "$tool is not installed"
+    done
+    [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || skip "no keyring"
+    PATH=$PWD/bin:$PATH "$XENTRAIL" lab build -q & build=$!
+    for _ in $(seq 100); do [ -s apt-pid ] && break; sleep 0.1; done
+    kill -KILL $build
+    wait $build || true
+    for _ in $(seq 50); do [ -d "/proc/$(cat apt-pid)" ] || break; sleep 0.1; done
+    [ ! -d "/proc/$(cat apt-pid)" ]
+}

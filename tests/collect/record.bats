@@ -142,6 +142,14 @@ END
     tracing_is_off
 }
 
+@test "over an ssh that gives sockets for standard input and output" {
+    export FAKE_SSH=sockets
+    run xt record -o rec --host root@xenhost --poll 20 -- sleep 1
+    [ "$status" -eq 0 ]
+    zstd -q -d -c rec/trace.xen.zst | cmp - "$FAKE_TRACE"
+    tracing_is_off
+}
+
 @test "a connection that breaks: status 4, readable, tracing off over there" {
     export FAKE_SSH=cut FAKE_MODE=endless
     run xt record -o rec --host root@xenhost --poll 20 -T 20
