@@ -16,15 +16,20 @@ static struct {
 } options;
 
 static const GOptionEntry entries[] = {
-    { "db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE" },
-    { "what", 0, 0, G_OPTION_ARG_STRING, &options.what,
-      "preemptions, migrations, period-misses, job-misses (comma-separated; default: all four), or schedulability", "W[,W…]" },
-    { "by", 0, 0, G_OPTION_ARG_STRING, &options.by, "A bar per policy (default) or run", "BY" },
-    { "run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)", "NAME" },
-    { "size", 0, 0, G_OPTION_ARG_STRING, &options.size, "column, page (default), slide or WxH in pt, px, mm, in", "SIZE" },
-    { "dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N" },
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Picture to write; its ending tells the format", "FILE" },
-    { 0 },
+    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    {"what", 0, 0, G_OPTION_ARG_STRING, &options.what,
+     "preemptions, migrations, period-misses, job-misses (comma-separated; default: all four), or "
+     "schedulability",
+     "W[,W…]"},
+    {"by", 0, 0, G_OPTION_ARG_STRING, &options.by, "A bar per policy (default) or run", "BY"},
+    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)",
+     "NAME"},
+    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
+     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
+    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
+    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+     "Picture to write; its ending tells the format", "FILE"},
+    {0},
 };
 
 static bool read_rate(const char *word, enum xt_rate *rate, GError **error)
@@ -33,13 +38,17 @@ static bool read_rate(const char *word, enum xt_rate *rate, GError **error)
         if (strcmp(word, xt_rate_name(*rate)) == 0)
             return true;
     g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                "--what %s: expected preemptions, migrations, period-misses, job-misses, or " SCHEDULABILITY " alone", word);
+                "--what %s: expected preemptions, migrations, period-misses, job-misses, or " SCHEDULABILITY
+                " alone",
+                word);
     return false;
 }
 
-static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *theme, const char *source, GError **error)
+static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *theme, const char *source,
+                                    GError **error)
 {
-    char **words = g_strsplit(options.what ? options.what : "preemptions,migrations,period-misses,job-misses", ",", -1);
+    char **words =
+        g_strsplit(options.what ? options.what : "preemptions,migrations,period-misses,job-misses", ",", -1);
     bool by_run = g_strcmp0(options.by, "run") == 0, ok = true;
     GPtrArray *panels = g_ptr_array_new();
     struct xt_figure *figure = NULL;
@@ -62,8 +71,10 @@ static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *the
     }
     if (ok) {
         char *caption = g_strdup_printf("Ratios: 95 %% confidence intervals (Wilson). Rates: %s %s",
-                                        by_run ? "events by the run's length." :
-                                        "pooled over the runs of a policy; whiskers are its lowest and highest run.", source);
+                                        by_run ? "events by the run's length."
+                                               : "pooled over the runs of a policy; whiskers are its lowest "
+                                                 "and highest run.",
+                                        source);
         figure = xt_bars_new(theme, (struct xt_bars *const *)panels->pdata, panels->len, caption);
         g_free(caption);
     } else {
@@ -75,25 +86,32 @@ static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *the
     return figure;
 }
 
-static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *theme, const char *source, GError **error)
+static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *theme, const char *source,
+                                    GError **error)
 {
     unsigned skipped;
     double width;
-    GPtrArray *curves = xt_schedulability_query(db, (const char *const *)options.runs, &skipped, &width, error);
+    GPtrArray *curves =
+        xt_schedulability_query(db, (const char *const *)options.runs, &skipped, &width, error);
     struct xt_figure *figure = NULL;
 
     if (!curves)
         return NULL;
     if (curves->len > 0) {
-        char *left_out = skipped > 0 ? g_strdup_printf(" %u runs without judged periods are left out.", skipped) : g_strdup("");
-        char *caption = g_strdup_printf("Utilisation: sum of budget / period over the guests' VCPUs, dom0 left out, rounded to "
-                                        "multiples of %g.%s %s", width, left_out, source);
-        figure = xt_curves_new(theme, (struct xt_curve *const *)curves->pdata, curves->len, "reserved utilisation (pCPUs)",
-                               "runs without a missed period", caption);
+        char *left_out = skipped > 0
+                             ? g_strdup_printf(" %u runs without judged periods are left out.", skipped)
+                             : g_strdup("");
+        char *caption = g_strdup_printf("Utilisation: sum of budget / period over the guests' VCPUs, dom0 "
+                                        "left out, rounded to "
+                                        "multiples of %g.%s %s",
+                                        width, left_out, source);
+        figure = xt_curves_new(theme, (struct xt_curve *const *)curves->pdata, curves->len,
+                               "reserved utilisation (pCPUs)", "runs without a missed period", caption);
         g_free(caption);
         g_free(left_out);
     } else {
-        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, "no run has judged server periods; import with --reservation");
+        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE,
+                            "no run has judged server periods; import with --reservation");
     }
     g_ptr_array_unref(curves);
     return figure;
@@ -139,7 +157,8 @@ int xt_cmd_bars(int argc, char **argv)
 {
     GError *error = NULL;
     int status = xt_parse_options(&argc, &argv, entries, "--db FILE [--what W[,W…]] -o OUT.{png,pdf,svg}",
-                                  "Draws preemptions and migrations per second and miss ratios with confidence intervals as bars, or "
+                                  "Draws preemptions and migrations per second and miss ratios with "
+                                  "confidence intervals as bars, or "
                                   "the fraction of runs without a miss against utilisation.");
     if (status >= 0)
         return status;

@@ -5,6 +5,7 @@
 int xt_cmd_cdf(int argc, char **argv)
 {
     return xt_plot_command(argc, argv, XT_PLOT_CDF,
-                           "Draws cumulative distribution functions of scheduling overheads or latencies, or with --ccdf their "
+                           "Draws cumulative distribution functions of scheduling overheads or latencies, or "
+                           "with --ccdf their "
                            "tails, with n and exact quantiles.");
 }

@@ -11,9 +11,10 @@ static struct {
 } options;
 
 static const GOptionEntry entries[] = {
-    { "db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE" },
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Report to write; its ending tells the format", "FILE" },
-    { 0 },
+    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Report to write; its ending tells the format",
+     "FILE"},
+    {0},
 };
 
 static bool write_report(GError **error)
@@ -26,7 +27,8 @@ static bool write_report(GError **error)
     bool html = g_str_has_suffix(lower, ".html"), pdf = g_str_has_suffix(lower, ".pdf");
     g_free(lower);
     if (!html && !pdf) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: the ending tells the format: .pdf or .html", options.output);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: the ending tells the format: .pdf or .html",
+                    options.output);
         return false;
     }
     struct xt_db *db = xt_db_open(options.db, XT_DB_READ, error);
@@ -54,7 +56,8 @@ int xt_cmd_compare(int argc, char **argv)
 {
     GError *error = NULL;
     int status = xt_parse_options(&argc, &argv, entries, "--db FILE -o OUT.{pdf,html}",
-                                  "Writes a report that compares the policies of all runs in a database: tables, figures, worst misses, "
+                                  "Writes a report that compares the policies of all runs in a database: "
+                                  "tables, figures, worst misses, "
                                   "definitions, and in HTML an interactive timeline of each run.");
     if (status >= 0)
         return status;

@@ -15,23 +15,29 @@ static struct {
 } options;
 
 static const GOptionEntry entries[] = {
-    { "db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE" },
-    { "run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Run to draw; several are drawn under each other", "NAME" },
-    { "from", 0, 0, G_OPTION_ARG_STRING, &options.from, "Begin of the window, from the run's start (default: 0)", "TIME" },
-    { "to", 0, 0, G_OPTION_ARG_STRING, &options.to, "End of the window (default: the run's)", "TIME" },
-    { "miss", 0, 0, G_OPTION_ARG_INT, &options.miss, "Centre on the N-th missed period of the (first) run", "N" },
-    { "job", 0, 0, G_OPTION_ARG_STRING, &options.job, "Centre on a guest's job", "DOMAIN/TASK/NUMBER" },
-    { "around", 0, 0, G_OPTION_ARG_STRING, &options.around, "Centre on an instant", "TIME" },
-    { "width", 0, 0, G_OPTION_ARG_STRING, &options.width, "Length of a centred window", "TIME" },
-    { "vcpu", 0, 0, G_OPTION_ARG_STRING, &options.vcpus, "Only these VCPUs, e.g. d1v0,d2 (d2: all of domain 2)", "LIST" },
-    { "domain", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.domains, "Only this domain (repeatable)", "NAME" },
-    { "rows", 0, 0, G_OPTION_ARG_STRING, &options.rows, "pcpu, vcpu, both (default), jobs or all", "ROWS" },
-    { "colour", 0, 0, G_OPTION_ARG_STRING, &options.colour, "Colour boxes by domain (default) or pcpu", "BY" },
-    { "detail", 0, 0, G_OPTION_ARG_STRING, &options.detail, "exact, overview or auto (default)", "LEVEL" },
-    { "size", 0, 0, G_OPTION_ARG_STRING, &options.size, "column, page (default), slide or WxH in pt, px, mm, in", "SIZE" },
-    { "dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N" },
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Picture to write; its ending tells the format", "FILE" },
-    { 0 },
+    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Run to draw; several are drawn under each other",
+     "NAME"},
+    {"from", 0, 0, G_OPTION_ARG_STRING, &options.from,
+     "Begin of the window, from the run's start (default: 0)", "TIME"},
+    {"to", 0, 0, G_OPTION_ARG_STRING, &options.to, "End of the window (default: the run's)", "TIME"},
+    {"miss", 0, 0, G_OPTION_ARG_INT, &options.miss, "Centre on the N-th missed period of the (first) run",
+     "N"},
+    {"job", 0, 0, G_OPTION_ARG_STRING, &options.job, "Centre on a guest's job", "DOMAIN/TASK/NUMBER"},
+    {"around", 0, 0, G_OPTION_ARG_STRING, &options.around, "Centre on an instant", "TIME"},
+    {"width", 0, 0, G_OPTION_ARG_STRING, &options.width, "Length of a centred window", "TIME"},
+    {"vcpu", 0, 0, G_OPTION_ARG_STRING, &options.vcpus,
+     "Only these VCPUs, e.g. d1v0,d2 (d2: all of domain 2)", "LIST"},
+    {"domain", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.domains, "Only this domain (repeatable)", "NAME"},
+    {"rows", 0, 0, G_OPTION_ARG_STRING, &options.rows, "pcpu, vcpu, both (default), jobs or all", "ROWS"},
+    {"colour", 0, 0, G_OPTION_ARG_STRING, &options.colour, "Colour boxes by domain (default) or pcpu", "BY"},
+    {"detail", 0, 0, G_OPTION_ARG_STRING, &options.detail, "exact, overview or auto (default)", "LEVEL"},
+    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
+     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
+    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
+    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+     "Picture to write; its ending tells the format", "FILE"},
+    {0},
 };
 
 /* Looks word up in a NULL-terminated list; its place, or -1 with error. */
@@ -63,11 +69,11 @@ struct setup {
 
 static bool read_options(struct setup *setup, GError **error)
 {
-    static const char *const rows[] = { "pcpu", "vcpu", "both", "jobs", "all", NULL };
-    static const unsigned row_sets[] = { XT_ROWS_PCPU, XT_ROWS_VCPU, XT_ROWS_PCPU | XT_ROWS_VCPU, XT_ROWS_JOBS,
-                                         XT_ROWS_PCPU | XT_ROWS_VCPU | XT_ROWS_JOBS };
-    static const char *const colours[] = { "domain", "pcpu", NULL };
-    static const char *const details[] = { "auto", "exact", "overview", NULL };
+    static const char *const rows[] = {"pcpu", "vcpu", "both", "jobs", "all", NULL};
+    static const unsigned row_sets[] = {XT_ROWS_PCPU, XT_ROWS_VCPU, XT_ROWS_PCPU | XT_ROWS_VCPU, XT_ROWS_JOBS,
+                                        XT_ROWS_PCPU | XT_ROWS_VCPU | XT_ROWS_JOBS};
+    static const char *const colours[] = {"domain", "pcpu", NULL};
+    static const char *const details[] = {"auto", "exact", "overview", NULL};
     struct xt_scene_request *request = &setup->request;
     enum xt_picture picture;
 
@@ -76,28 +82,31 @@ static bool read_options(struct setup *setup, GError **error)
         return false;
     }
     int row_set = choose("rows", options.rows ? options.rows : "both", rows, error);
-    int colour = row_set < 0 ? -1 : choose("colour", options.colour ? options.colour : "domain", colours, error);
+    int colour =
+        row_set < 0 ? -1 : choose("colour", options.colour ? options.colour : "domain", colours, error);
     int detail = colour < 0 ? -1 : choose("detail", options.detail ? options.detail : "auto", details, error);
     if (detail < 0 || !xt_picture_of_path(options.output, &picture, error) ||
         !xt_theme_init(&setup->theme, options.size ? options.size : "page", error))
         return false;
 
-    *request = (struct xt_scene_request){ .from = -1, .to = -1, .around = -1 };
-    if (!read_time("from", options.from, &request->from, error) || !read_time("to", options.to, &request->to, error) ||
+    *request = (struct xt_scene_request){.from = -1, .to = -1, .around = -1};
+    if (!read_time("from", options.from, &request->from, error) ||
+        !read_time("to", options.to, &request->to, error) ||
         !read_time("around", options.around, &request->around, error) ||
         !read_time("width", options.width, &request->width, error))
         return false;
     unsigned centres = (options.miss != 0) + (options.around != NULL) + (options.job != NULL);
     if (centres + (options.from || options.to) > 1 || options.miss < 0 || (options.width && centres == 0)) {
         g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE,
-                            "take one of --from/--to, --miss N (from 1), --job and --around; --width goes with the last three");
+                            "take one of --from/--to, --miss N (from 1), --job and --around; --width goes "
+                            "with the last three");
         return false;
     }
     if (options.dpi < 0 || options.dpi > 2400) {
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--dpi %g: expected 1 to 2400", options.dpi);
         return false;
     }
-    setup->gantt = (struct xt_gantt_options){ .rows = row_sets[row_set], .colour_by_pcpu = colour == 1 };
+    setup->gantt = (struct xt_gantt_options){.rows = row_sets[row_set], .colour_by_pcpu = colour == 1};
     setup->vcpus = options.vcpus ? g_strsplit(options.vcpus, ",", -1) : NULL;
     request->miss = options.miss;
     request->job = options.job;
@@ -142,8 +151,8 @@ static bool draw(struct setup *setup, GError **error)
     bool ok = query_scenes(db, setup, scenes, error);
     xt_db_close(db);
     if (ok) {
-        struct xt_figure *figure = xt_gantt_new(&setup->theme, &setup->gantt, (struct xt_scene *const *)scenes->pdata,
-                                                scenes->len);
+        struct xt_figure *figure =
+            xt_gantt_new(&setup->theme, &setup->gantt, (struct xt_scene *const *)scenes->pdata, scenes->len);
         ok = xt_figure_write(figure, options.output, options.dpi, error);
         xt_figure_free(figure);
     } else {
@@ -155,11 +164,13 @@ static bool draw(struct setup *setup, GError **error)
 
 int xt_cmd_gantt(int argc, char **argv)
 {
-    struct setup setup = { 0 };
+    struct setup setup = {0};
     GError *error = NULL;
-    int status = xt_parse_options(&argc, &argv, entries, "--db FILE [--run NAME...] [WINDOW] -o OUT.{png,pdf,svg}",
-                                  "Draws what ran when: rows of pCPUs, VCPUs and guest jobs. Without a window the whole run, as an "
-                                  "overview if it is long.");
+    int status =
+        xt_parse_options(&argc, &argv, entries, "--db FILE [--run NAME...] [WINDOW] -o OUT.{png,pdf,svg}",
+                         "Draws what ran when: rows of pCPUs, VCPUs and guest jobs. Without a window the "
+                         "whole run, as an "
+                         "overview if it is long.");
     if (status >= 0)
         return status;
     if (argc > 1)

@@ -15,21 +15,28 @@ static struct {
 } options;
 
 static const GOptionEntry entries[] = {
-    { "db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE" },
-    { "metric", 0, 0, G_OPTION_ARG_STRING, &options.metric,
-      "Metrics, comma-separated: decision, context_switch, wake_latency, …", "M[,M…]" },
-    { "by", 0, 0, G_OPTION_ARG_STRING, &options.by, "Groups: policy (default), run, vcpu, pcpu or migrated", "BY" },
-    { "run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)", "NAME" },
-    { "log", 0, 0, G_OPTION_ARG_STRING, &options.log, "Logarithmic axes: x, y, xy or none (default: what suits)", "AXES" },
-    { "equal-n", 0, 0, G_OPTION_ARG_STRING, &options.seed, "Compare equal sample counts: random subsamples by SEED", "SEED" },
-    { "size", 0, 0, G_OPTION_ARG_STRING, &options.size, "column, page (default), slide or WxH in pt, px, mm, in", "SIZE" },
-    { "dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N" },
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Picture to write; its ending tells the format", "FILE" },
-    { 0 },
+    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    {"metric", 0, 0, G_OPTION_ARG_STRING, &options.metric,
+     "Metrics, comma-separated: decision, context_switch, wake_latency, …", "M[,M…]"},
+    {"by", 0, 0, G_OPTION_ARG_STRING, &options.by, "Groups: policy (default), run, vcpu, pcpu or migrated",
+     "BY"},
+    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)",
+     "NAME"},
+    {"log", 0, 0, G_OPTION_ARG_STRING, &options.log,
+     "Logarithmic axes: x, y, xy or none (default: what suits)", "AXES"},
+    {"equal-n", 0, 0, G_OPTION_ARG_STRING, &options.seed,
+     "Compare equal sample counts: random subsamples by SEED", "SEED"},
+    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
+     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
+    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
+    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+     "Picture to write; its ending tells the format", "FILE"},
+    {0},
 };
 static const GOptionEntry cdf_entries[] = {
-    { "ccdf", 0, 0, G_OPTION_ARG_NONE, &options.ccdf, "P(X > x) on a logarithmic axis, where tails live", NULL },
-    { 0 },
+    {"ccdf", 0, 0, G_OPTION_ARG_NONE, &options.ccdf, "P(X > x) on a logarithmic axis, where tails live",
+     NULL},
+    {0},
 };
 
 static bool read_by(enum xt_by *by, GError **error)
@@ -41,7 +48,8 @@ static bool read_by(enum xt_by *by, GError **error)
         *by = XT_BY_POLICY;
         return true;
     }
-    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--by %s: expected policy, run, vcpu, pcpu or migrated", options.by);
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--by %s: expected policy, run, vcpu, pcpu or migrated",
+                options.by);
     return false;
 }
 
@@ -50,7 +58,7 @@ static bool read_log(struct xt_plot_options *plot, GError **error)
     static const struct {
         const char *word;
         int x, y;
-    } words[] = { { "x", 1, -1 }, { "y", -1, 1 }, { "xy", 1, 1 }, { "none", 0, 0 } };
+    } words[] = {{"x", 1, -1}, {"y", -1, 1}, {"xy", 1, 1}, {"none", 0, 0}};
 
     plot->log_x = plot->log_y = -1;
     if (!options.log)
@@ -70,11 +78,13 @@ static bool read_options(struct xt_theme *theme, struct xt_plot_options *plot, e
 {
     enum xt_picture picture;
     if (!options.db || !options.metric || !options.output) {
-        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, "--db FILE, --metric M and -o OUT.{png,pdf,svg} are needed");
+        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE,
+                            "--db FILE, --metric M and -o OUT.{png,pdf,svg} are needed");
         return false;
     }
     if (options.seed && !g_ascii_string_to_unsigned(options.seed, 10, 0, G_MAXUINT64, &plot->seed, NULL)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--equal-n %s: expected a seed, a whole number", options.seed);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--equal-n %s: expected a seed, a whole number",
+                    options.seed);
         return false;
     }
     if (options.dpi < 0 || options.dpi > 2400) {
@@ -84,17 +94,20 @@ static bool read_options(struct xt_theme *theme, struct xt_plot_options *plot, e
     plot->equal_n = options.seed != NULL;
     if (options.ccdf)
         plot->kind = XT_PLOT_CCDF;
-    return read_by(by, error) && read_log(plot, error) && xt_picture_of_path(options.output, &picture, error) &&
+    return read_by(by, error) && read_log(plot, error) &&
+           xt_picture_of_path(options.output, &picture, error) &&
            xt_theme_init(theme, options.size ? options.size : "page", error);
 }
 
-static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum xt_by by, GPtrArray *sets, GError **error)
+static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum xt_by by, GPtrArray *sets,
+                      GError **error)
 {
     char **metrics = g_strsplit(options.metric, ",", -1);
     bool ok = true;
 
     for (unsigned i = 0; ok && metrics[i]; i++) {
-        struct xt_sample_set *set = xt_samples_query(db, metrics[i], by, (const char *const *)options.runs, error);
+        struct xt_sample_set *set =
+            xt_samples_query(db, metrics[i], by, (const char *const *)options.runs, error);
         ok = set != NULL;
         if (!ok)
             break;
@@ -102,8 +115,10 @@ static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum
         const struct xt_sample_set *first = sets->pdata[0];
         if (set->is_latency != first->is_latency) {
             g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                        "%s is a latency (time a VCPU waited) and %s an overhead (time the hypervisor took): they do not go "
-                        "into one figure; draw two", set->is_latency ? set->metric : first->metric,
+                        "%s is a latency (time a VCPU waited) and %s an overhead (time the hypervisor took): "
+                        "they do not go "
+                        "into one figure; draw two",
+                        set->is_latency ? set->metric : first->metric,
                         set->is_latency ? first->metric : set->metric);
             ok = false;
         }
@@ -127,7 +142,8 @@ static bool draw(const struct xt_theme *theme, struct xt_plot_options *plot, enu
     if (ok) {
         plot->by = xt_by_name(by);
         plot->source = source;
-        struct xt_figure *figure = xt_plot_new(theme, plot, (struct xt_sample_set *const *)sets->pdata, sets->len);
+        struct xt_figure *figure =
+            xt_plot_new(theme, plot, (struct xt_sample_set *const *)sets->pdata, sets->len);
         ok = xt_figure_write(figure, options.output, options.dpi, error);
         xt_figure_free(figure);
     } else {
@@ -141,7 +157,7 @@ static bool draw(const struct xt_theme *theme, struct xt_plot_options *plot, enu
 
 int xt_plot_command(int argc, char **argv, enum xt_plot_kind kind, const char *about)
 {
-    struct xt_plot_options plot = { .kind = kind };
+    struct xt_plot_options plot = {.kind = kind};
     struct xt_theme theme;
     enum xt_by by;
     GError *error = NULL;

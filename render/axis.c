@@ -157,6 +157,11 @@ char *xt_format_duration(char *buffer, size_t size, double ns, unsigned digits)
 {
     const struct unit *unit = unit_for(fabs(ns), 1);
     double value = ns / unit->ns;
+    double least_step = pow(10, 3.0 - MIN(digits, 9u));
+    if (unit > units && digits >= 3 && round(fabs(value) / least_step) * least_step >= 1000) {
+        unit--; /* 999.9996 µs rounds to 1 ms */
+        value = ns / unit->ns;
+    }
     int whole = fabs(value) >= 1 ? (int)floor(log10(fabs(value)) + 1e-9) + 1 : 1;
     unsigned decimals = unit->ns > 1 && (int)digits > whole ? digits - (unsigned)whole : 0;
     char number[32];
@@ -179,8 +184,10 @@ char *xt_format_count(char *buffer, size_t size, uint64_t n)
     size_t length = (size_t)snprintf(plain, sizeof(plain), "%" G_GUINT64_FORMAT, n), out = 0;
 
     for (size_t i = 0; i < length && out + 4 < size; i++) {
-        if (i > 0 && (length - i) % 3 == 0 && length > 4)
-            buffer[out++] = ' ';
+        if (i > 0 && (length - i) % 3 == 0 && length > 4) {
+            buffer[out++] = '\xc2'; /* a no-break space */
+            buffer[out++] = '\xa0';
+        }
         buffer[out++] = plain[i];
     }
     buffer[out] = '\0';

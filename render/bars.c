@@ -65,13 +65,18 @@ static char *value_text(const struct xt_bars *panel, const struct xt_bar *bar)
     if (panel->percent)
         return g_strdup_printf("%.*f %%%s%s", bar->value > 0 && bar->value < 0.01 ? 2 : 1, bar->value * 100,
                                bar->note ? "  " : "", bar->note ? bar->note : "");
-    return g_strdup_printf("%.*f%s%s", bar->value < 10 ? 2 : bar->value < 1000 ? 1 : 0, bar->value, bar->note ? "  " : "",
-                           bar->note ? bar->note : "");
+    return g_strdup_printf("%.*f%s%s",
+                           bar->value < 10     ? 2
+                           : bar->value < 1000 ? 1
+                                               : 0,
+                           bar->value, bar->note ? "  " : "", bar->note ? bar->note : "");
 }
 
-static double draw_panel(const struct bars_figure *f, const struct xt_bars *panel, struct xt_canvas *canvas, double y)
+static double draw_panel(const struct bars_figure *f, const struct xt_bars *panel, struct xt_canvas *canvas,
+                         double y)
 {
-    struct xt_font title = xt_font_title(&f->theme), label = xt_font_label(&f->theme), small = xt_font_small(&f->theme);
+    struct xt_font title = xt_font_title(&f->theme), label = xt_font_label(&f->theme),
+                   small = xt_font_small(&f->theme);
     double margin = f->theme.gap * 0.6, x0 = margin + f->label_width + f->theme.gap * 0.6;
     double width = f->theme.width - x0 - f->value_width - margin - f->theme.gap * 0.6, most = 0;
     struct xt_ticks ticks;
@@ -80,9 +85,11 @@ static double draw_panel(const struct bars_figure *f, const struct xt_bars *pane
         most = MAX(most, g_array_index(panel->bars, struct xt_bar, i).high);
     most = most > 0 ? most * 1.02 : 1;
     double scale = panel->percent ? 100 : 1;
-    xt_ticks_number(&ticks, 0, most * scale, MAX(2, (unsigned)(width / (small.size * 5))), panel->percent ? " %" : "");
+    xt_ticks_number(&ticks, 0, most * scale, MAX(2, (unsigned)(width / (small.size * 5))),
+                    panel->percent ? " %" : "");
 
-    xt_canvas_text(canvas, margin, y + title.size, XT_ALIGN_START, &title, panel->title, f->theme.width - 2 * margin);
+    xt_canvas_text(canvas, margin, y + title.size, XT_ALIGN_START, &title, panel->title,
+                   f->theme.width - 2 * margin);
     y += f->panel_head;
     double bottom = y + panel->bars->len * f->row_pitch;
     small.colour = XT_COLOUR_INK;
@@ -91,11 +98,15 @@ static double draw_panel(const struct bars_figure *f, const struct xt_bars *pane
         xt_canvas_line(canvas, x, y, x, bottom, XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
         xt_canvas_text(canvas, x, bottom + small.size * 1.4, XT_ALIGN_MIDDLE, &small, ticks.tick[i].label, 0);
     }
-    xt_canvas_text(canvas, x0 + width / 2, bottom + small.size * 2.7, XT_ALIGN_MIDDLE, &small, panel->axis, f->theme.width - x0);
+    xt_canvas_text(canvas, x0 + width / 2, bottom + small.size * 2.7, XT_ALIGN_MIDDLE, &small, panel->axis,
+                   f->theme.width - x0);
     for (unsigned i = 0; i < panel->bars->len; i++) {
         const struct xt_bar *bar = &g_array_index(panel->bars, struct xt_bar, i);
         struct xt_look look = bar->policy ? xt_look_policy(bar->policy, i) : xt_look_group(i);
-        struct xt_paint paint = {.fill = look.fill, .stroke = look.line, .width = XT_LINE_BOX, .texture = look.texture,
+        struct xt_paint paint = {.fill = look.fill,
+                                 .stroke = look.line,
+                                 .width = XT_LINE_BOX,
+                                 .texture = look.texture,
                                  .texture_ink = look.ink};
         double top = y + i * f->row_pitch + (f->row_pitch - f->row) / 2, middle = top + f->row / 2;
         double baseline = middle + xt_text_cap_height(&label) / 2;
@@ -103,7 +114,8 @@ static double draw_panel(const struct bars_figure *f, const struct xt_bars *pane
 
         xt_canvas_rect(canvas, x0, top, bar->value / most * width, f->row, &paint, NULL);
         if (bar->high > bar->low) {
-            double low = x0 + bar->low / most * width, high = x0 + bar->high / most * width, end = f->row * 0.18;
+            double low = x0 + bar->low / most * width, high = x0 + bar->high / most * width,
+                   end = f->row * 0.18;
             const struct xt_paint *halo = XT_PAINT_LINE(XT_COLOUR_PAPER, XT_LINE_MARK * 3);
             const struct xt_paint *line = XT_PAINT_LINE(XT_COLOUR_INK, XT_LINE_MARK);
             xt_canvas_line(canvas, low, middle, high, middle, halo, NULL);
@@ -112,7 +124,8 @@ static double draw_panel(const struct bars_figure *f, const struct xt_bars *pane
             xt_canvas_line(canvas, high, middle - end, high, middle + end, line, NULL);
         }
         xt_canvas_text(canvas, x0 - f->theme.gap * 0.6, baseline, XT_ALIGN_END, &label, name, f->label_width);
-        xt_canvas_text(canvas, f->theme.width - margin, baseline, XT_ALIGN_END, &small, value, f->value_width);
+        xt_canvas_text(canvas, f->theme.width - margin, baseline, XT_ALIGN_END, &small, value,
+                       f->value_width);
         g_free(name);
         g_free(value);
     }

@@ -37,7 +37,8 @@ void xt_bins_choose(struct xt_bins *bins, const struct xt_sample_set *set, bool 
         bins->first = floor(log10(MAX(lo, 1)) / bins->width + 1e-9) * bins->width;
         bins->n = (unsigned)floor((log10(MAX(hi, 1)) - bins->first) / bins->width + 1e-9) + 1;
     } else {
-        double spread = all->n > 0 ? (double)(xt_samples_quantile(all, 0.75) - xt_samples_quantile(all, 0.25)) : 0;
+        double spread =
+            all->n > 0 ? (double)(xt_samples_quantile(all, 0.75) - xt_samples_quantile(all, 0.25)) : 0;
         double width = 2 * spread / cbrt((double)MAX(all->n, 1));
         width = MAX(width, (hi - lo) / MOST_BINS);
         bins->width = MAX(1, xt_nice_below(MAX(width, 1)));

@@ -56,11 +56,12 @@ static void page(struct xt_canvas *canvas, double width, double height)
 
 static void set_colour(cairo_t *cr, xt_colour colour, double opacity)
 {
-    cairo_set_source_rgba(cr, (colour >> 16 & 0xff) / 255.0, (colour >> 8 & 0xff) / 255.0, (colour & 0xff) / 255.0,
-                          opacity > 0 ? opacity : 1);
+    cairo_set_source_rgba(cr, (colour >> 16 & 0xff) / 255.0, (colour >> 8 & 0xff) / 255.0,
+                          (colour & 0xff) / 255.0, opacity > 0 ? opacity : 1);
 }
 
-/* Lines at multiples of the step in the canvas's own frame: neighbouring boxes of one look join without a seam. */
+/* Lines at multiples of the step in the canvas's own frame: neighbouring boxes of one look join without a
+ * seam. */
 static void draw_texture(cairo_t *cr, const struct xt_paint *paint)
 {
     double x0, y0, x1, y1;

@@ -12,7 +12,8 @@ struct xt_canvas_ops {
                      const struct xt_paint *paint, const struct xt_tag *tag);
     void (*circle)(struct xt_canvas *canvas, double x, double y, double radius, const struct xt_paint *paint,
                    const struct xt_tag *tag);
-    /* Left end of the baseline at (x, y), then turned by -90 degrees around it if upright. layout holds text. */
+    /* Left end of the baseline at (x, y), then turned by -90 degrees around it if upright. layout holds text.
+     */
     void (*text)(struct xt_canvas *canvas, double x, double y, bool upright, const struct xt_font *font,
                  PangoLayout *layout, double text_width);
     void (*push)(struct xt_canvas *canvas, double x, double y, double width, double height);

@@ -80,7 +80,8 @@ static void put_tag(struct svg_canvas *c, const struct xt_tag *tag)
 {
     if (!tag)
         return;
-    g_string_append_printf(c->body, " class=\"%s\" data-ts=\"%" G_GINT64_FORMAT "\" data-dur=\"%" G_GINT64_FORMAT "\"",
+    g_string_append_printf(c->body,
+                           " class=\"%s\" data-ts=\"%" G_GINT64_FORMAT "\" data-dur=\"%" G_GINT64_FORMAT "\"",
                            tag->kind, tag->ts, tag->dur);
     if (tag->domid >= 0)
         g_string_append_printf(c->body, " data-domid=\"%d\"", tag->domid);
@@ -109,8 +110,8 @@ static bool between(long value, long a, long b)
     return (a <= value && value <= b) || (b <= value && value <= a);
 }
 
-/* Steps are many in overviews: they are written as H and V, hundredths of a point are enough, and what lies on the line between
- * its neighbours is left out. */
+/* Steps are many in overviews: they are written as H and V, hundredths of a point are enough, and what lies
+ * on the line between its neighbours is left out. */
 static void put_path(GString *out, const struct xt_point *points, unsigned n)
 {
     long last_x = 0, last_y = 0;
@@ -197,8 +198,8 @@ static void push(struct xt_canvas *canvas, double x, double y, double width, dou
     g_string_append(c->body, ")\"");
     if (width > 0) {
         unsigned clip = c->n_clips++;
-        g_string_append_printf(c->body, " clip-path=\"url(#%sc%u)\"><clipPath id=\"%sc%u\"><rect", c->prefix, clip,
-                               c->prefix, clip);
+        g_string_append_printf(c->body, " clip-path=\"url(#%sc%u)\"><clipPath id=\"%sc%u\"><rect", c->prefix,
+                               clip, c->prefix, clip);
         put_attribute(c->body, "width", width);
         put_attribute(c->body, "height", height);
         g_string_append(c->body, "/></clipPath");
@@ -229,7 +230,9 @@ static void put_textures(const struct svg_canvas *c, GString *out)
 
     for (unsigned i = 0; i < c->n_textures; i++) {
         const struct texture_key *t = &c->textures[i];
-        g_string_append_printf(out, "<pattern id=\"%st%u\" width=\"3\" height=\"3\" patternUnits=\"userSpaceOnUse\">",
+        g_string_append_printf(out,
+                               "<pattern id=\"%st%u\" width=\"3\" height=\"3\" "
+                               "patternUnits=\"userSpaceOnUse\">",
                                c->prefix, i);
         if (t->fill != XT_NO_COLOUR)
             g_string_append_printf(out, "<rect width=\"3\" height=\"3\" fill=\"#%06x\"/>", t->fill);
@@ -256,7 +259,8 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
     g_string_append(out, "pt\" height=\"");
     put_number(out, c->height);
     g_string_append(out, "pt\" font-family=\"'" XT_FONT_FAMILY "',Arial,Helvetica,'" XT_FONT_FALLBACK
-                         "',sans-serif\" style=\"font-kerning:none;font-variant-ligatures:none;white-space:pre\">\n");
+                         "',sans-serif\" "
+                         "style=\"font-kerning:none;font-variant-ligatures:none;white-space:pre\">\n");
     if (c->title) {
         g_string_append(out, "<title>");
         xt_text_escape_xml(out, c->title);
@@ -276,7 +280,8 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
     put_textures(c, out);
     g_string_append(out, "</defs>\n");
     if (c->standalone)
-        g_string_append_printf(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#%06x\"/>\n", XT_COLOUR_PAPER);
+        g_string_append_printf(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#%06x\"/>\n",
+                               XT_COLOUR_PAPER);
     g_string_append_len(out, c->body->str, (gssize)c->body->len);
     g_string_append(out, "</svg>\n");
 

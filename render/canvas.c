@@ -33,21 +33,21 @@ void xt_canvas_polyline(struct xt_canvas *canvas, const struct xt_point *points,
         canvas->ops->polyline(canvas, points, n, closed, paint, tag);
 }
 
-void xt_canvas_circle(struct xt_canvas *canvas, double x, double y, double radius, const struct xt_paint *paint,
-                      const struct xt_tag *tag)
+void xt_canvas_circle(struct xt_canvas *canvas, double x, double y, double radius,
+                      const struct xt_paint *paint, const struct xt_tag *tag)
 {
     canvas->ops->circle(canvas, x, y, radius, paint, tag);
 }
 
-void xt_canvas_line(struct xt_canvas *canvas, double x0, double y0, double x1, double y1, const struct xt_paint *paint,
-                    const struct xt_tag *tag)
+void xt_canvas_line(struct xt_canvas *canvas, double x0, double y0, double x1, double y1,
+                    const struct xt_paint *paint, const struct xt_tag *tag)
 {
     struct xt_point points[] = {{x0, y0}, {x1, y1}};
     canvas->ops->polyline(canvas, points, 2, false, paint, tag);
 }
 
-double xt_canvas_text(struct xt_canvas *canvas, double x, double y, enum xt_align align, const struct xt_font *font,
-                      const char *text, double max_width)
+double xt_canvas_text(struct xt_canvas *canvas, double x, double y, enum xt_align align,
+                      const struct xt_font *font, const char *text, double max_width)
 {
     char *fitted = max_width > 0 ? xt_text_fit(font, text, max_width) : g_strdup(text);
     double width = 0;
@@ -65,7 +65,8 @@ double xt_canvas_text(struct xt_canvas *canvas, double x, double y, enum xt_alig
     return width;
 }
 
-void xt_canvas_text_upright(struct xt_canvas *canvas, double x, double y, const struct xt_font *font, const char *text)
+void xt_canvas_text_upright(struct xt_canvas *canvas, double x, double y, const struct xt_font *font,
+                            const char *text)
 {
     PangoLayout *layout = xt_text_layout(font, text);
     double width = xt_text_width(font, text);
@@ -99,7 +100,8 @@ bool xt_picture_of_path(const char *path, enum xt_picture *format, GError **erro
         found = true;
     }
     if (!found)
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: the ending tells the format: .png, .pdf or .svg", path);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: the ending tells the format: .png, .pdf or .svg",
+                    path);
     g_free(lower);
     return found;
 }

@@ -29,8 +29,8 @@ static struct xt_theme report_theme(void)
 static void fill_run(struct xt_scene_request *request, const char *run)
 {
     struct xt_theme theme = report_theme();
-    *request = (struct xt_scene_request){.run = run, .from = -1, .to = -1, .around = -1,
-                                         .n_columns = xt_gantt_columns(&theme)};
+    *request = (struct xt_scene_request){
+        .run = run, .from = -1, .to = -1, .around = -1, .n_columns = xt_gantt_columns(&theme)};
 }
 
 static bool add_gantt(struct compare *c, struct xt_scene *const *scenes, unsigned n, unsigned rows)
@@ -45,15 +45,17 @@ static bool add_gantt(struct compare *c, struct xt_scene *const *scenes, unsigne
 static bool add_metrics(struct compare *c, bool latencies, enum xt_plot_kind kind)
 {
     struct xt_theme theme = report_theme();
-    static const enum xt_metric overheads[] = {XT_METRIC_DECISION, XT_METRIC_CONTEXT_SWITCH, XT_METRIC_FORK_SCHED_LATENCY,
-                                               XT_METRIC_FORK_CONTEXT_SWITCH};
-    static const enum xt_metric waits[] = {XT_METRIC_WAKE_LATENCY, XT_METRIC_PREEMPT_LATENCY, XT_METRIC_REPLENISH_LATENCY};
+    static const enum xt_metric overheads[] = {XT_METRIC_DECISION, XT_METRIC_CONTEXT_SWITCH,
+                                               XT_METRIC_FORK_SCHED_LATENCY, XT_METRIC_FORK_CONTEXT_SWITCH};
+    static const enum xt_metric waits[] = {XT_METRIC_WAKE_LATENCY, XT_METRIC_PREEMPT_LATENCY,
+                                           XT_METRIC_REPLENISH_LATENCY};
     const enum xt_metric *metrics = latencies ? waits : overheads;
     unsigned n = latencies ? G_N_ELEMENTS(waits) : G_N_ELEMENTS(overheads);
 
     for (unsigned i = 0; i < n; i++) {
         GError *cause = NULL;
-        struct xt_sample_set *set = xt_samples_query(c->db, xt_metric_name(metrics[i]), XT_BY_POLICY, NULL, &cause);
+        struct xt_sample_set *set =
+            xt_samples_query(c->db, xt_metric_name(metrics[i]), XT_BY_POLICY, NULL, &cause);
         if (!set && g_error_matches(cause, XT_ERROR, XT_ERROR_USAGE)) {
             g_clear_error(&cause); /* no samples */
             continue;
@@ -62,7 +64,8 @@ static bool add_metrics(struct compare *c, bool latencies, enum xt_plot_kind kin
             g_propagate_error(c->error, cause);
             return false;
         }
-        struct xt_plot_options options = {.kind = kind, .log_x = -1, .log_y = -1, .by = "policy", .source = c->source};
+        struct xt_plot_options options = {
+            .kind = kind, .log_x = -1, .log_y = -1, .by = "policy", .source = c->source};
         xt_report_figure(c->report, xt_plot_new(&theme, &options, &set, 1));
     }
     return true;
@@ -87,8 +90,10 @@ static bool add_policies(struct compare *c)
             xt_bars_free(bars);
     }
     if (ok && n > 0) {
-        char *caption = g_strdup_printf("Ratios: 95 %% confidence intervals (Wilson). Rates: pooled over the runs of a policy; whiskers "
-                                        "are its lowest and highest run. %s", c->source);
+        char *caption = g_strdup_printf("Ratios: 95 %% confidence intervals (Wilson). Rates: pooled over the "
+                                        "runs of a policy; whiskers "
+                                        "are its lowest and highest run. %s",
+                                        c->source);
         xt_report_figure(c->report, xt_bars_new(&theme, panels, n, caption));
         g_free(caption);
         return true;
@@ -152,7 +157,8 @@ static bool add_misses_of(struct compare *c, const struct xt_db_run *run, unsign
     g_array_sort(ordered, compare_deadlines);
     bool ok = true;
 
-    for (unsigned i = 0; ok && i < MIN(worst->len, MOST_MISSES) && *drawn < MOST_MISS_FIGURES; i++, (*drawn)++) {
+    for (unsigned i = 0; ok && i < MIN(worst->len, MOST_MISSES) && *drawn < MOST_MISS_FIGURES;
+         i++, (*drawn)++) {
         const struct xt_db_period *miss = &g_array_index(worst, struct xt_db_period, i);
         struct xt_scene_request request;
         fill_run(&request, run->name);
@@ -241,8 +247,9 @@ struct xt_report *xt_compare(struct xt_db *db, const char *command, bool interac
     c.report = xt_report_new("Scheduling policies compared");
     c.source = xt_runs_describe(db, NULL, error);
     if (c.runs->len == 0)
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s holds no run; `xentrail import RECORDING --db %s` adds one",
-                    xt_db_path(db), xt_db_path(db));
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s holds no run; `xentrail import RECORDING --db %s` adds one", xt_db_path(db),
+                    xt_db_path(db));
     else
         ok = c.source && fill(&c, command, interactive);
     g_ptr_array_unref(c.runs);

@@ -17,7 +17,8 @@ struct curves_figure {
 /* Shapes, so that curves are told apart without colour. */
 static void marker(struct xt_canvas *canvas, unsigned shape, double x, double y, double r, xt_colour colour)
 {
-    struct xt_paint paint = {.fill = shape % 2 ? XT_COLOUR_PAPER : colour, .stroke = colour, .width = XT_LINE_MARK};
+    struct xt_paint paint = {
+        .fill = shape % 2 ? XT_COLOUR_PAPER : colour, .stroke = colour, .width = XT_LINE_MARK};
     struct xt_point triangle[] = {{x, y - r * 1.2}, {x + r * 1.1, y + r * 0.8}, {x - r * 1.1, y + r * 0.8}};
     struct xt_point diamond[] = {{x, y - r * 1.3}, {x + r * 1.3, y}, {x, y + r * 1.3}, {x - r * 1.3, y}};
 
@@ -36,8 +37,8 @@ static void marker(struct xt_canvas *canvas, unsigned shape, double x, double y,
     }
 }
 
-static void swatch(struct xt_canvas *canvas, double x, double y, double width, double height, const struct xt_paint *paint,
-                   int index)
+static void swatch(struct xt_canvas *canvas, double x, double y, double width, double height,
+                   const struct xt_paint *paint, int index)
 {
     xt_canvas_line(canvas, x - width / 2, y, x + width / 2, y, paint, NULL);
     marker(canvas, (unsigned)index, x, y, height * 0.22, paint->stroke);
@@ -58,7 +59,8 @@ static void draw(const struct xt_figure *figure, struct xt_canvas *canvas)
         const struct xt_curve *curve = f->curves[c];
         struct xt_point *points = g_new(struct xt_point, curve->points->len);
         struct xt_look look = look_of(curve, c);
-        struct xt_paint paint = {.fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(c)};
+        struct xt_paint paint = {
+            .fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(c)};
         for (unsigned i = 0; i < curve->points->len; i++) {
             const struct xt_curve_point *p = &g_array_index(curve->points, struct xt_curve_point, i);
             points[i] = (struct xt_point){plot_x(&f->frame, p->x), plot_y(&f->frame, p->y)};
@@ -94,7 +96,8 @@ static void fill_legend(struct curves_figure *f)
     f->legend = xt_legend_new(&f->theme);
     for (unsigned c = 0; c < f->n_curves; c++) {
         struct xt_look look = look_of(f->curves[c], c);
-        struct xt_paint paint = {.fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(c)};
+        struct xt_paint paint = {
+            .fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(c)};
         uint64_t n = 0;
         for (unsigned i = 0; i < f->curves[c]->points->len; i++)
             n += g_array_index(f->curves[c]->points, struct xt_curve_point, i).n;
@@ -106,8 +109,9 @@ static void fill_legend(struct curves_figure *f)
     }
 }
 
-struct xt_figure *xt_curves_new(const struct xt_theme *theme, struct xt_curve *const *curves, unsigned n_curves,
-                                const char *x_label, const char *y_label, const char *caption)
+struct xt_figure *xt_curves_new(const struct xt_theme *theme, struct xt_curve *const *curves,
+                                unsigned n_curves, const char *x_label, const char *y_label,
+                                const char *caption)
 {
     struct curves_figure *f = g_new0(struct curves_figure, 1);
     double lo = G_MAXDOUBLE, hi = 0, margin = theme->gap * 0.6, text_width = theme->width - 2 * margin;
@@ -135,8 +139,10 @@ struct xt_figure *xt_curves_new(const struct xt_theme *theme, struct xt_curve *c
     fill_legend(f);
     double rest = plot_below_room(theme, true) + theme->gap + xt_legend_height(f->legend, text_width) +
                   xt_caption_height(theme, f->caption, text_width) + theme->gap * 1.2;
-    f->frame.height = theme->height > 0 ? MAX(theme->height - rest - f->frame.y, theme->label * 6) : theme->width * 0.45;
-    xt_ticks_number(&f->x_ticks, f->frame.sx.lo, f->frame.sx.hi, MAX(3, (unsigned)(f->frame.width / (theme->small * 5))), "");
+    f->frame.height =
+        theme->height > 0 ? MAX(theme->height - rest - f->frame.y, theme->label * 6) : theme->width * 0.45;
+    xt_ticks_number(&f->x_ticks, f->frame.sx.lo, f->frame.sx.hi,
+                    MAX(3, (unsigned)(f->frame.width / (theme->small * 5))), "");
     f->legend_y = f->frame.y + f->frame.height + plot_below_room(theme, true) + theme->gap * 0.5;
     f->caption_y = f->legend_y + xt_legend_height(f->legend, text_width) + theme->gap * 0.4;
     double end = f->caption_y + xt_caption_height(theme, f->caption, text_width) + margin;

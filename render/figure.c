@@ -10,7 +10,8 @@ void xt_figure_free(struct xt_figure *figure)
         figure->free(figure);
 }
 
-static GBytes *render(const struct xt_figure *figure, enum xt_picture format, struct xt_canvas_info *info, GError **error)
+static GBytes *render(const struct xt_figure *figure, enum xt_picture format, struct xt_canvas_info *info,
+                      GError **error)
 {
     info->width = figure->width;
     info->height = figure->height;
@@ -27,8 +28,8 @@ GBytes *xt_figure_render(const struct xt_figure *figure, enum xt_picture format,
     return render(figure, format, &info, error);
 }
 
-GBytes *xt_figure_render_inline(const struct xt_figure *figure, const char *id_prefix, struct xt_font_set *fonts,
-                                GError **error)
+GBytes *xt_figure_render_inline(const struct xt_figure *figure, const char *id_prefix,
+                                struct xt_font_set *fonts, GError **error)
 {
     struct xt_canvas_info info = {.id_prefix = id_prefix, .fonts = fonts};
     return render(figure, XT_PICTURE_SVG, &info, error);
@@ -115,7 +116,8 @@ void xt_legend_free(struct xt_legend *legend)
     g_free(legend);
 }
 
-void xt_legend_add(struct xt_legend *legend, xt_swatch swatch, const struct xt_paint *paint, int index, const char *label)
+void xt_legend_add(struct xt_legend *legend, xt_swatch swatch, const struct xt_paint *paint, int index,
+                   const char *label)
 {
     struct legend_entry entry = {swatch, *paint, index, g_strdup(label)};
     g_array_append_val(legend->entries, entry);
@@ -141,10 +143,11 @@ static double flow(const struct xt_legend *legend, struct xt_canvas *canvas, dou
         }
         if (canvas) {
             double middle = y + line + legend->line / 2;
-            entry->swatch(canvas, x + at + legend->swatch_width / 2, middle, legend->swatch_width, legend->line * 0.66,
-                          &entry->paint, entry->index);
-            xt_canvas_text(canvas, x + at + legend->swatch_width + gap, middle + xt_text_cap_height(&legend->font) / 2,
-                           XT_ALIGN_START, &legend->font, entry->label, room);
+            entry->swatch(canvas, x + at + legend->swatch_width / 2, middle, legend->swatch_width,
+                          legend->line * 0.66, &entry->paint, entry->index);
+            xt_canvas_text(canvas, x + at + legend->swatch_width + gap,
+                           middle + xt_text_cap_height(&legend->font) / 2, XT_ALIGN_START, &legend->font,
+                           entry->label, room);
         }
         at += need + legend->font.size * 1.6;
     }
@@ -156,7 +159,8 @@ double xt_legend_height(const struct xt_legend *legend, double width)
     return flow(legend, NULL, 0, 0, width);
 }
 
-void xt_legend_draw(const struct xt_legend *legend, struct xt_canvas *canvas, double x, double y, double width)
+void xt_legend_draw(const struct xt_legend *legend, struct xt_canvas *canvas, double x, double y,
+                    double width)
 {
     flow(legend, canvas, x, y, width);
 }
@@ -182,12 +186,13 @@ double xt_caption_height(const struct xt_theme *theme, const char *text, double 
     return height;
 }
 
-void xt_caption_draw(const struct xt_theme *theme, struct xt_canvas *canvas, const char *text, double x, double y,
-                     double width)
+void xt_caption_draw(const struct xt_theme *theme, struct xt_canvas *canvas, const char *text, double x,
+                     double y, double width)
 {
     struct xt_font font = xt_font_small(theme);
     char **lines = xt_text_wrap(&font, text, width);
     for (unsigned i = 0; lines[i]; i++)
-        xt_canvas_text(canvas, x, y + font.size + i * xt_text_line_height(&font), XT_ALIGN_START, &font, lines[i], 0);
+        xt_canvas_text(canvas, x, y + font.size + i * xt_text_line_height(&font), XT_ALIGN_START, &font,
+                       lines[i], 0);
     g_strfreev(lines);
 }

@@ -5,9 +5,11 @@
 
 #define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
 
-/* Adds owner's share on top of *filled (ns per column, owned by the caller) and draws it as one stepped area. */
-static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row, int64_t *filled,
-                  const int64_t *share, const struct xt_paint *paint, const struct xt_tag *tag)
+/* Adds owner's share on top of *filled (ns per column, owned by the caller) and draws it as one stepped area.
+ */
+static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
+                  int64_t *filled, const int64_t *share, const struct xt_paint *paint,
+                  const struct xt_tag *tag)
 {
     const struct xt_density *d = panel->scene->density;
     GArray *top = g_array_new(FALSE, FALSE, sizeof(struct xt_point));
@@ -49,14 +51,17 @@ static int64_t sum(const int64_t *share, unsigned n)
 
 static struct xt_paint owner_paint(const struct xt_look *look)
 {
-    return (struct xt_paint){.fill = look->fill, .stroke = XT_NO_COLOUR, .texture = look->texture, .texture_ink = look->ink};
+    return (struct xt_paint){
+        .fill = look->fill, .stroke = XT_NO_COLOUR, .texture = look->texture, .texture_ink = look->ink};
 }
 
-const struct xt_paint gantt_paint_others = {.fill = 0xd9d9d9, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED,
-                                            .texture_ink = XT_COLOUR_WAIT};
+const struct xt_paint gantt_paint_others = {
+    .fill = 0xd9d9d9, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED, .texture_ink = XT_COLOUR_WAIT};
 
-static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER, .stroke = XT_NO_COLOUR,
-                                              .texture = XT_TEXTURE_FALLING, .texture_ink = XT_COLOUR_UNKNOWN};
+static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER,
+                                              .stroke = XT_NO_COLOUR,
+                                              .texture = XT_TEXTURE_FALLING,
+                                              .texture_ink = XT_COLOUR_UNKNOWN};
 
 struct owner {
     int owner;
@@ -74,7 +79,8 @@ static int by_number(gconstpointer a, gconstpointer b)
     return ((const struct owner *)a)->owner - ((const struct owner *)b)->owner;
 }
 
-/* Who has a share >= 0 of a row. *n_first of them have a colour of their own and come by number; the rest, if any, is pooled. */
+/* Who has a share >= 0 of a row. *n_first of them have a colour of their own and come by number; the rest, if
+ * any, is pooled. */
 static GArray *owners_of(const struct xt_density *d, int row, unsigned *n_first)
 {
     GArray *owners = g_array_new(FALSE, FALSE, sizeof(struct owner));
@@ -109,8 +115,9 @@ static int64_t *pool(const struct xt_density *d, int row, const GArray *owners, 
     return pooled;
 }
 
-static void draw_share(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                       int density_row, int64_t *filled, int owner, const struct xt_paint *paint, struct xt_tag tag)
+static void draw_share(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                       const struct row *row, int density_row, int64_t *filled, int owner,
+                       const struct xt_paint *paint, struct xt_tag tag)
 {
     const int64_t *share = xt_density_share(panel->scene->density, density_row, owner);
     if (!share)
@@ -119,13 +126,15 @@ static void draw_share(struct gantt *g, const struct panel *panel, struct xt_can
     stack(g, panel, canvas, row, filled, share, paint, &tag);
 }
 
-static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
+static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                     const struct row *row)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_density *d = scene->density;
     bool is_pcpu = row->kind == ROW_PCPU;
     int pcpu = is_pcpu ? g_array_index(scene->pcpus, int, row->index) : -1;
-    const struct xt_scene_vcpu *vcpu = is_pcpu ? NULL : &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
+    const struct xt_scene_vcpu *vcpu =
+        is_pcpu ? NULL : &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
     int density_row = is_pcpu ? xt_density_row_pcpu(pcpu) : xt_density_row_vcpu(row->index);
     int64_t *filled = g_new0(int64_t, d->n_columns);
     unsigned n_first;
@@ -136,8 +145,14 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
         int domid = is_pcpu ? owner : vcpu->domid;
         struct xt_look look = gantt_look(g, domid, is_pcpu ? pcpu : owner);
         struct xt_paint paint = owner_paint(&look);
-        struct xt_tag tag = {is_pcpu ? "share by-pcpu" : "share by-vcpu", scene->from, 0, domid,
-                             is_pcpu ? -1 : vcpu->vcpu, is_pcpu ? pcpu : g->options.colour_by_pcpu ? owner : -1};
+        struct xt_tag tag = {is_pcpu ? "share by-pcpu" : "share by-vcpu",
+                             scene->from,
+                             0,
+                             domid,
+                             is_pcpu ? -1 : vcpu->vcpu,
+                             is_pcpu                     ? pcpu
+                             : g->options.colour_by_pcpu ? owner
+                                                         : -1};
         draw_share(g, panel, canvas, row, density_row, filled, owner, &paint, tag);
         g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
     }
@@ -148,9 +163,11 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
         g->used[USED_OTHERS] = true;
         g_free(others);
     }
-    struct xt_tag tag = {"share waiting", scene->from, 0, vcpu ? vcpu->domid : -1, vcpu ? vcpu->vcpu : -1, pcpu};
+    struct xt_tag tag = {"share waiting",        scene->from, 0, vcpu ? vcpu->domid : -1,
+                         vcpu ? vcpu->vcpu : -1, pcpu};
     if (xt_density_share(d, density_row, XT_SHARE_RUNNABLE)) {
-        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_RUNNABLE, XT_PAINT_FILL(XT_COLOUR_WAIT_SHARE), tag);
+        draw_share(g, panel, canvas, row, density_row, filled, XT_SHARE_RUNNABLE,
+                   XT_PAINT_FILL(XT_COLOUR_WAIT_SHARE), tag);
         g->used[USED_WAIT_SHARE] = true;
     }
     if (xt_density_share(d, density_row, XT_SHARE_UNKNOWN)) {

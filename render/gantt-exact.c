@@ -6,7 +6,7 @@
 
 #include "render/gantt-private.h"
 
-#define MOST_ARROW_ROWS 4 /* pCPUs; among more, arrows that pass through rows would hide the boxes */
+#define MOST_ARROW_ROWS 4  /* pCPUs; among more, arrows that pass through rows would hide the boxes */
 #define LEAST_OUTLINED 1.2 /* pt; below, a light outline would leave little of a box */
 #define LEAST_TEXTURED 2.0 /* pt; below, a texture is noise */
 
@@ -32,11 +32,13 @@ static void find_free(const struct row *row, double *x0, double *x1)
     *x1 = best1;
 }
 
-typedef void (*draw_running)(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                             const struct xt_scene_interval *i, const char *label, const char *kind);
+typedef void (*draw_running)(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                             const struct row *row, const struct xt_scene_interval *i, const char *label,
+                             const char *kind);
 
-static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                     const struct xt_scene_interval *i, const char *label, const char *kind)
+static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                     const struct row *row, const struct xt_scene_interval *i, const char *label,
+                     const char *kind)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu);
@@ -46,7 +48,8 @@ static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canva
     struct xt_tag tag = {kind, i->ts, i->end_ts - i->ts, vcpu->domid, vcpu->vcpu, i->pcpu};
     struct xt_paint paint = {
         .fill = look.fill,
-        /* dark neighbours of one colour are kept apart by a light line; a short box needs its line to be seen at all */
+        /* dark neighbours of one colour are kept apart by a light line; a short box needs its line to be seen
+           at all */
         .stroke = look.ink == XT_COLOUR_PAPER && x1 - x0 > LEAST_OUTLINED ? XT_COLOUR_PAPER : look.line,
         .width = XT_LINE_BOX,
         .texture = x1 - x0 >= LEAST_TEXTURED ? look.texture : XT_TEXTURE_NONE,
@@ -58,8 +61,9 @@ static void draw_box(struct gantt *g, const struct panel *panel, struct xt_canva
 }
 
 /* In the box where it fits, on a ground of its own where a texture or an arrow may pass. */
-static void draw_label(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                       const struct xt_scene_interval *i, const char *label, const char *kind)
+static void draw_label(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                       const struct row *row, const struct xt_scene_interval *i, const char *label,
+                       const char *kind)
 {
     const struct xt_scene *scene = panel->scene;
     int domid = g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu).domid;
@@ -76,13 +80,15 @@ static void draw_label(struct gantt *g, const struct panel *panel, struct xt_can
         return;
     if (look.texture != XT_TEXTURE_NONE || (row->kind == ROW_PCPU && scene->migrations->len > 0)) {
         double half = width / 2 + font.size * 0.2;
-        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size, XT_PAINT_FILL(look.fill), NULL);
+        xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.5, half * 2, font.size,
+                       XT_PAINT_FILL(look.fill), NULL);
     }
-    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label, 0);
+    xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, label,
+                   0);
 }
 
-static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                         const struct xt_scene_interval *i)
+static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                         const struct row *row, const struct xt_scene_interval *i)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, i->vcpu);
@@ -92,14 +98,17 @@ static void draw_waiting(struct gantt *g, const struct panel *panel, struct xt_c
     double height = row->box_height * 0.2;
 
     if (i->state == XT_RUNNABLE) {
-        xt_canvas_rect(canvas, x0, row->box_y + row->box_height - height, x1 - x0, height, XT_PAINT_FILL(XT_COLOUR_WAIT),
-                       &tag);
+        xt_canvas_rect(canvas, x0, row->box_y + row->box_height - height, x1 - x0, height,
+                       XT_PAINT_FILL(XT_COLOUR_WAIT), &tag);
         g->used[USED_RUNNABLE] = true;
         return;
     }
     tag.kind = "unknown";
-    struct xt_paint paint = {.fill = XT_COLOUR_PAPER, .stroke = XT_COLOUR_UNKNOWN, .width = XT_LINE_BOX,
-                             .texture = XT_TEXTURE_FALLING, .texture_ink = XT_COLOUR_UNKNOWN};
+    struct xt_paint paint = {.fill = XT_COLOUR_PAPER,
+                             .stroke = XT_COLOUR_UNKNOWN,
+                             .width = XT_LINE_BOX,
+                             .texture = XT_TEXTURE_FALLING,
+                             .texture_ink = XT_COLOUR_UNKNOWN};
     xt_canvas_rect(canvas, x0, row->box_y, x1 - x0, row->box_height, &paint, &tag);
     g->used[USED_UNKNOWN] = true;
 }
@@ -113,7 +122,8 @@ static int pcpu_row_of(const struct panel *panel, int pcpu)
 }
 
 /* Every running interval in the window, in each row that shows it. */
-static void each_running(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, draw_running draw)
+static void each_running(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                         draw_running draw)
 {
     const struct xt_scene *scene = panel->scene;
     char label[48];
@@ -126,7 +136,8 @@ static void each_running(struct gantt *g, const struct panel *panel, struct xt_c
             continue;
         snprintf(label, sizeof(label), "p%d", i->pcpu);
         if (vcpu_row >= 0)
-            draw(g, panel, canvas, gantt_row(panel, (unsigned)vcpu_row), i, i->pcpu >= 0 ? label : "", "running by-vcpu");
+            draw(g, panel, canvas, gantt_row(panel, (unsigned)vcpu_row), i, i->pcpu >= 0 ? label : "",
+                 "running by-vcpu");
         snprintf(label, sizeof(label), "d%dv%d", vcpu->domid, vcpu->vcpu);
         if (pcpu_row >= 0)
             draw(g, panel, canvas, gantt_row(panel, (unsigned)pcpu_row), i, label, "running by-pcpu");
@@ -145,12 +156,13 @@ static void draw_others(struct gantt *g, const struct panel *panel, struct xt_ca
     }
 }
 
-/* Marks under the boxes. One that would touch its left neighbour in the row becomes a tick below: none is hidden. */
-static void put_mark(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, int row_number, double *last,
-                     enum used what, int64_t ts, const struct xt_scene_vcpu *vcpu, int pcpu)
+/* Marks under the boxes. One that would touch its left neighbour in the row becomes a tick below: none is
+ * hidden. */
+static void put_mark(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, int row_number,
+                     double *last, enum used what, int64_t ts, const struct xt_scene_vcpu *vcpu, int pcpu)
 {
-    static const char *const kinds[N_USED] = {[USED_PREEMPTION] = "preemption", [USED_DEPLETION] = "depletion",
-                                              [USED_MIGRATION] = "migration"};
+    static const char *const kinds[N_USED] = {
+        [USED_PREEMPTION] = "preemption", [USED_DEPLETION] = "depletion", [USED_MIGRATION] = "migration"};
     if (row_number < 0 || ts < panel->scene->from || ts > panel->scene->to)
         return;
     const struct row *row = gantt_row(panel, (unsigned)row_number);
@@ -161,7 +173,8 @@ static void put_mark(struct gantt *g, const struct panel *panel, struct xt_canva
     bool crowded = x - last[row_number] < size * 1.1;
 
     if (crowded)
-        gantt_mark(canvas, USED_CROWDED, x, row->mark_y + row->mark_height * 0.9, row->mark_height * 0.2, &tag);
+        gantt_mark(canvas, USED_CROWDED, x, row->mark_y + row->mark_height * 0.9, row->mark_height * 0.2,
+                   &tag);
     else
         gantt_mark(canvas, what, x, row->mark_y + row->mark_height * 0.4, size, &tag);
     g->used[crowded ? USED_CROWDED : what] = true;
@@ -230,8 +243,8 @@ static double below(const struct row *row)
     return row->mark_height > 0 ? row->mark_y + row->mark_height : row->box_y + row->box_height;
 }
 
-/* Between pCPU rows, from where it left to where it arrived. One whose head would touch the head before is left out: the
- * diamond in the VCPU's row is always there. */
+/* Between pCPU rows, from where it left to where it arrived. One whose head would touch the head before is
+ * left out: the diamond in the VCPU's row is always there. */
 static void draw_migrations(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas)
 {
     const struct xt_scene *scene = panel->scene;
@@ -253,8 +266,10 @@ static void draw_migrations(struct gantt *g, const struct panel *panel, struct x
             continue;
         }
         taken = x1;
-        struct xt_tag tag = {"migration-arrow", m->left_ts, m->ts - m->left_ts, vcpu->domid, vcpu->vcpu, m->to_pcpu};
-        gantt_arrow_between(canvas, x0, down ? below(a) : a->box_y, x1, down ? b->box_y : below(b), head, &tag);
+        struct xt_tag tag = {"migration-arrow", m->left_ts, m->ts - m->left_ts,
+                             vcpu->domid,       vcpu->vcpu, m->to_pcpu};
+        gantt_arrow_between(canvas, x0, down ? below(a) : a->box_y, x1, down ? b->box_y : below(b), head,
+                            &tag);
         g->used[USED_MIGRATION_ARROW] = true;
     }
 }
@@ -264,7 +279,8 @@ static double level_at(const struct xt_scene_level *a, const struct xt_scene_lev
 {
     if (b->ts == a->ts)
         return (double)b->left_ns;
-    return (double)a->left_ns + (double)(b->left_ns - a->left_ns) * (double)(ts - a->ts) / (double)(b->ts - a->ts);
+    return (double)a->left_ns +
+           (double)(b->left_ns - a->left_ns) * (double)(ts - a->ts) / (double)(b->ts - a->ts);
 }
 
 static int64_t highest_level(const struct xt_scene *scene, int vcpu)
@@ -278,8 +294,8 @@ static int64_t highest_level(const struct xt_scene *scene, int vcpu)
     return MAX(highest, 1);
 }
 
-static void flush_curve(struct xt_canvas *canvas, GArray *points, const struct row *row, const struct xt_scene_vcpu *vcpu,
-                        const struct xt_scene *scene, xt_colour line)
+static void flush_curve(struct xt_canvas *canvas, GArray *points, const struct row *row,
+                        const struct xt_scene_vcpu *vcpu, const struct xt_scene *scene, xt_colour line)
 {
     struct xt_point *p = (struct xt_point *)points->data;
     unsigned n = points->len;
@@ -297,7 +313,8 @@ static void flush_curve(struct xt_canvas *canvas, GArray *points, const struct r
     g_array_set_size(points, 0);
 }
 
-static void draw_budget(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
+static void draw_budget(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                        const struct row *row)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);

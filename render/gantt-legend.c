@@ -13,8 +13,8 @@ static void swatch_used(struct xt_canvas *canvas, double x, double y, double wid
 
     switch (what) {
     case USED_RUNNABLE:
-        xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.1, width * 0.9, height * 0.2, XT_PAINT_FILL(XT_COLOUR_WAIT),
-                       NULL);
+        xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.1, width * 0.9, height * 0.2,
+                       XT_PAINT_FILL(XT_COLOUR_WAIT), NULL);
         break;
     case USED_WAIT_SHARE:
         xt_swatch_box(canvas, x, y, width, height, XT_PAINT_FILL(XT_COLOUR_WAIT_SHARE), what);
@@ -32,18 +32,21 @@ static void swatch_used(struct xt_canvas *canvas, double x, double y, double wid
         gantt_completion(canvas, x, top, bottom, height * 0.6, XT_COLOUR_INK, NULL);
         break;
     case USED_RESPONSE:
-        xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.2, width * 0.9, height * 0.4,
-                       &(struct xt_paint){.fill = XT_COLOUR_GRID, .stroke = XT_COLOUR_QUIET, .width = XT_LINE_BOX}, NULL);
+        xt_canvas_rect(
+            canvas, x - width * 0.45, y - height * 0.2, width * 0.9, height * 0.4,
+            &(struct xt_paint){.fill = XT_COLOUR_GRID, .stroke = XT_COLOUR_QUIET, .width = XT_LINE_BOX},
+            NULL);
         break;
     case USED_JOB_MISS:
-        xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.2, width * 0.9, height * 0.4, XT_PAINT_FILL(XT_COLOUR_MISS),
-                       NULL);
+        xt_canvas_rect(canvas, x - width * 0.45, y - height * 0.2, width * 0.9, height * 0.4,
+                       XT_PAINT_FILL(XT_COLOUR_MISS), NULL);
         break;
     case USED_BUDGET: {
-        struct xt_point saw[] = {{x - width / 2, bottom}, {x - width / 2, top},  {x - width * 0.3, top},
-                                 {x, bottom},             {x + width * 0.2, bottom}, {x + width * 0.2, top},
-                                 {x + width / 2, y}};
-        xt_canvas_polyline(canvas, saw, G_N_ELEMENTS(saw), false, XT_PAINT_LINE(XT_COLOUR_QUIET, XT_LINE_MARK), NULL);
+        struct xt_point saw[] = {
+            {x - width / 2, bottom},   {x - width / 2, top},   {x - width * 0.3, top}, {x, bottom},
+            {x + width * 0.2, bottom}, {x + width * 0.2, top}, {x + width / 2, y}};
+        xt_canvas_polyline(canvas, saw, G_N_ELEMENTS(saw), false,
+                           XT_PAINT_LINE(XT_COLOUR_QUIET, XT_LINE_MARK), NULL);
         break;
     }
     case USED_DEPLETION:
@@ -56,15 +59,18 @@ static void swatch_used(struct xt_canvas *canvas, double x, double y, double wid
         gantt_arrow_between(canvas, x - width * 0.4, top, x + width * 0.4, bottom, height * 0.45, NULL);
         break;
     case USED_MISS:
-        gantt_arrow_down(canvas, x - width * 0.3, top, bottom, height * 0.45, XT_LINE_MARK * 2, XT_COLOUR_MISS, NULL);
+        gantt_arrow_down(canvas, x - width * 0.3, top, bottom, height * 0.45, XT_LINE_MARK * 2,
+                         XT_COLOUR_MISS, NULL);
         gantt_badge(canvas, x + width * 0.15, y, x - width, x + width, height * 0.55, "1");
         break;
     case USED_MISS_COLUMN:
         xt_canvas_rect(canvas, x - 0.75, top, 1.5, height, XT_PAINT_FILL(XT_COLOUR_MISS), NULL);
         break;
     case USED_COLUMN: {
-        xt_canvas_rect(canvas, x - width * 0.4, y, width * 0.4, height / 2, XT_PAINT_FILL(XT_COLOUR_QUIET), NULL);
-        xt_canvas_rect(canvas, x, y - height * 0.3, width * 0.4, height * 0.8, XT_PAINT_FILL(XT_COLOUR_QUIET), NULL);
+        xt_canvas_rect(canvas, x - width * 0.4, y, width * 0.4, height / 2, XT_PAINT_FILL(XT_COLOUR_QUIET),
+                       NULL);
+        xt_canvas_rect(canvas, x, y - height * 0.3, width * 0.4, height * 0.8, XT_PAINT_FILL(XT_COLOUR_QUIET),
+                       NULL);
         break;
     }
     default:
@@ -98,13 +104,18 @@ static void add_owners(struct gantt *g)
         int owner = GPOINTER_TO_INT(l->data);
         if (n == MOST_OWNERS) {
             char *more = g_strdup_printf("and %u more (numbers in the boxes and rows)", g_list_length(l));
-            xt_legend_add(g->legend, xt_swatch_box, &(struct xt_paint){.fill = XT_NO_COLOUR, .stroke = XT_NO_COLOUR}, 0, more);
+            xt_legend_add(g->legend, xt_swatch_box,
+                          &(struct xt_paint){.fill = XT_NO_COLOUR, .stroke = XT_NO_COLOUR}, 0, more);
             g_free(more);
             break;
         }
-        struct xt_look look = owner < 0 || !g->options.colour_by_pcpu ? xt_look_domain((unsigned)MAX(owner, 0))
-                                                                      : xt_look_pcpu((unsigned)owner);
-        struct xt_paint paint = {.fill = look.fill, .stroke = look.line, .width = XT_LINE_BOX, .texture = look.texture,
+        struct xt_look look = owner < 0 || !g->options.colour_by_pcpu
+                                  ? xt_look_domain((unsigned)MAX(owner, 0))
+                                  : xt_look_pcpu((unsigned)owner);
+        struct xt_paint paint = {.fill = look.fill,
+                                 .stroke = look.line,
+                                 .width = XT_LINE_BOX,
+                                 .texture = look.texture,
                                  .texture_ink = look.ink};
         char *label;
         const char *name = g->options.colour_by_pcpu ? NULL : domain_name(g, owner);
@@ -151,20 +162,29 @@ void gantt_fill_legend(struct gantt *g)
         {USED_MISS_COLUMN, "periods missed in that time"},
         {USED_JOB_MISS, "job that missed its deadline"},
     };
-    static const struct xt_paint unknown = {.fill = XT_COLOUR_PAPER, .stroke = XT_COLOUR_UNKNOWN, .width = XT_LINE_BOX,
-                                            .texture = XT_TEXTURE_FALLING, .texture_ink = XT_COLOUR_UNKNOWN};
-    static const struct xt_paint lost = {.fill = XT_COLOUR_LOST, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED,
+    static const struct xt_paint unknown = {.fill = XT_COLOUR_PAPER,
+                                            .stroke = XT_COLOUR_UNKNOWN,
+                                            .width = XT_LINE_BOX,
+                                            .texture = XT_TEXTURE_FALLING,
+                                            .texture_ink = XT_COLOUR_UNKNOWN};
+    static const struct xt_paint lost = {.fill = XT_COLOUR_LOST,
+                                         .stroke = XT_NO_COLOUR,
+                                         .texture = XT_TEXTURE_CROSSED,
                                          .texture_ink = 0xb9b2c6};
 
     g->legend = xt_legend_new(&g->theme);
     add_owners(g);
-    for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++)
-        if (g->used[entries[i].what])
-            xt_legend_add(g->legend, swatch_used,
-                          entries[i].what == USED_LOSS ? &lost : entries[i].what == USED_OTHERS ? &gantt_paint_others : &unknown,
-                          (int)entries[i].what,
-                          entries[i].what == USED_MISS && g->used[USED_MORE_MISSES] ? "period missed, with its number; +n: n more in that row"
-                                                                                   : entries[i].label);
+    for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
+        enum used what = entries[i].what;
+        const struct xt_paint *paint = what == USED_LOSS     ? &lost
+                                       : what == USED_OTHERS ? &gantt_paint_others
+                                                             : &unknown;
+        const char *label = entries[i].label;
+        if (what == USED_MISS && g->used[USED_MORE_MISSES])
+            label = "period missed, with its number; +n: n more in that row";
+        if (g->used[what])
+            xt_legend_add(g->legend, swatch_used, paint, (int)what, label);
+    }
 }
 
 /* About one run: what it is, and what the picture stands for. */
@@ -182,13 +202,16 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
         g_string_append(out, ", emulated host (durations show shape, not hardware speed)");
     if (scene->core_scheduling)
         g_string_append(out, ", core scheduling (on which pCPU a VCPU ran is not in the trace)");
-    g_string_append_printf(out, "; %s of %s", xt_format_duration(a, sizeof(a), (double)(scene->to - scene->from), 5),
+    g_string_append_printf(out, "; %s of %s",
+                           xt_format_duration(a, sizeof(a), (double)(scene->to - scene->from), 5),
                            xt_format_duration(b, sizeof(b), (double)scene->run_ns, 5));
     g_string_append_printf(out, ", n = %s intervals", xt_format_count(c, sizeof(c), scene->n_intervals));
     if (scene->run_lost_records > 0)
-        g_string_append_printf(out, ", %s records lost in the run", xt_format_count(c, sizeof(c), scene->run_lost_records));
+        g_string_append_printf(out, ", %s records lost in the run",
+                               xt_format_count(c, sizeof(c), scene->run_lost_records));
     if (scene->run_misses > 0)
-        g_string_append_printf(out, ", %s periods missed in the run", xt_format_count(c, sizeof(c), scene->run_misses));
+        g_string_append_printf(out, ", %s periods missed in the run",
+                               xt_format_count(c, sizeof(c), scene->run_misses));
     unsigned hidden = panel->left_out;
     for (unsigned v = 0; v < scene->vcpus->len; v++)
         hidden += g_array_index(scene->vcpus, struct xt_scene_vcpu, v).hidden;
@@ -200,7 +223,8 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
             g_string_append_printf(out, " (%u neither ran nor waited)", scene->quiet);
     }
     if (panel->pcpus_left_out > 0)
-        g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out, scene->pcpus->len);
+        g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out,
+                               scene->pcpus->len);
     g_string_append(out, ". ");
     if (scene->note) {
         char *note = xt_text_clean(scene->note);
@@ -222,7 +246,8 @@ char *gantt_caption(const struct gantt *g)
     const struct xt_scene *scene = g->scenes[0];
     if (scene->density) {
         double column = (double)(scene->to - scene->from) / scene->density->n_columns;
-        g_string_append_printf(out, "Overview: columns of %s, stacked by share of time; no interval is left out. ",
+        g_string_append_printf(out,
+                               "Overview: columns of %s, stacked by share of time; no interval is left out. ",
                                xt_format_duration(a, sizeof(a), column, 3));
     } else if (g->used[USED_RUNNING]) {
         if (g->used[USED_ARROW_LEFT_OUT])

@@ -9,15 +9,15 @@ static void head(struct xt_canvas *canvas, double x, double tip, double base, do
     xt_canvas_polyline(canvas, points, 3, true, XT_PAINT_FILL(colour), NULL);
 }
 
-void gantt_arrow_up(struct xt_canvas *canvas, double x, double top, double bottom, double size, xt_colour colour,
-                    const struct xt_tag *tag)
+void gantt_arrow_up(struct xt_canvas *canvas, double x, double top, double bottom, double size,
+                    xt_colour colour, const struct xt_tag *tag)
 {
     xt_canvas_line(canvas, x, bottom, x, top + size * 0.5, XT_PAINT_LINE(colour, XT_LINE_MARK), tag);
     head(canvas, x, top, top + size, size * 0.42, colour);
 }
 
-void gantt_arrow_down(struct xt_canvas *canvas, double x, double top, double bottom, double size, double width,
-                      xt_colour colour, const struct xt_tag *tag)
+void gantt_arrow_down(struct xt_canvas *canvas, double x, double top, double bottom, double size,
+                      double width, xt_colour colour, const struct xt_tag *tag)
 {
     xt_canvas_line(canvas, x, top, x, bottom - size * 0.5, XT_PAINT_LINE(colour, width), tag);
     head(canvas, x, bottom, bottom - size, size * (width > XT_LINE_MARK ? 0.6 : 0.42), colour);
@@ -42,8 +42,10 @@ void gantt_arrow_between(struct xt_canvas *canvas, double x0, double y0, double 
     xt_canvas_polyline(canvas, points, 3, true, XT_PAINT_FILL(XT_COLOUR_INK), NULL);
 }
 
-/* Preemption: hollow triangle; depletion: full triangle; both point down. Migration: diamond. Crowded: tick. */
-void gantt_mark(struct xt_canvas *canvas, enum used what, double x, double y, double size, const struct xt_tag *tag)
+/* Preemption: hollow triangle; depletion: full triangle; both point down. Migration: diamond. Crowded: tick.
+ */
+void gantt_mark(struct xt_canvas *canvas, enum used what, double x, double y, double size,
+                const struct xt_tag *tag)
 {
     double h = size / 2;
     struct xt_point triangle[] = {{x - h, y - h * 0.8}, {x + h, y - h * 0.8}, {x, y + h * 0.9}};
@@ -65,11 +67,12 @@ void gantt_mark(struct xt_canvas *canvas, enum used what, double x, double y, do
     }
 }
 
-void gantt_completion(struct xt_canvas *canvas, double x, double top, double bottom, double size, xt_colour colour,
-                      const struct xt_tag *tag)
+void gantt_completion(struct xt_canvas *canvas, double x, double top, double bottom, double size,
+                      xt_colour colour, const struct xt_tag *tag)
 {
     xt_canvas_line(canvas, x, top, x, bottom, XT_PAINT_LINE(colour, XT_LINE_MARK), tag);
-    xt_canvas_line(canvas, x - size / 2, top, x + size / 2, top, XT_PAINT_LINE(colour, XT_LINE_MARK * 1.6), NULL);
+    xt_canvas_line(canvas, x - size / 2, top, x + size / 2, top, XT_PAINT_LINE(colour, XT_LINE_MARK * 1.6),
+                   NULL);
 }
 
 static struct xt_font badge_font(double size)
@@ -83,7 +86,8 @@ double gantt_badge_width(double size, const char *text)
     return MAX(size * 1.3, xt_text_width(&font, text) + size * 0.6);
 }
 
-void gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size, const char *text)
+void gantt_badge(struct xt_canvas *canvas, double x, double y, double left, double right, double size,
+                 const char *text)
 {
     struct xt_font font = badge_font(size);
     double height = size * 1.3, width = gantt_badge_width(size, text);

@@ -37,13 +37,14 @@ static void flush_badge(struct gantt *g, struct xt_canvas *canvas, const struct 
     if (b->n == 0)
         return;
     badge_text(b, text, sizeof(text));
-    gantt_badge(canvas, (b->first_x + b->last_x) / 2, row->arrow_y + b->size * 0.65, g->left, g->left + g->plot_width, b->size,
-                text);
+    gantt_badge(canvas, (b->first_x + b->last_x) / 2, row->arrow_y + b->size * 0.65, g->left,
+                g->left + g->plot_width, b->size, text);
     g->used[USED_MORE_MISSES] |= b->n > 1;
     b->n = 0;
 }
 
-static void add_badge(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badge *b, double x, int number)
+static void add_badge(struct gantt *g, struct xt_canvas *canvas, const struct row *row, struct badge *b,
+                      double x, int number)
 {
     struct badge own = {x, x, number, 1, MAX(MIN(g->theme.small, (row->box_y - row->arrow_y) * 0.8), 4)};
     double left, right, own_left, own_right;
@@ -99,7 +100,8 @@ void gantt_find_arrows(const struct gantt *g, const struct panel *panel)
             g_array_sort(gantt_row(panel, r)->arrows, compare_doubles);
 }
 
-static void draw_row_periods(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
+static void draw_row_periods(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                             const struct row *row)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, row->index);
@@ -112,20 +114,23 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
             continue;
         double step = step_of(g, scene, p);
         struct xt_tag release = {"release", p->release, 0, vcpu->domid, vcpu->vcpu, -1};
-        struct xt_tag deadline = {p->missed ? "deadline missed" : "deadline", p->deadline, 0, vcpu->domid, vcpu->vcpu, -1};
+        struct xt_tag deadline = {
+            p->missed ? "deadline missed" : "deadline", p->deadline, 0, vcpu->domid, vcpu->vcpu, -1};
         if (step >= LEAST_ARROW_STEP) {
             if (in_window(scene, p->release)) {
-                gantt_arrow_up(canvas, gantt_x(g, scene, p->release), row->arrow_y, base, size, XT_COLOUR_INK, &release);
+                gantt_arrow_up(canvas, gantt_x(g, scene, p->release), row->arrow_y, base, size, XT_COLOUR_INK,
+                               &release);
                 g->used[USED_RELEASE] = true;
             }
             if (in_window(scene, p->deadline) && !p->missed) {
-                gantt_arrow_down(canvas, gantt_x(g, scene, p->deadline), row->arrow_y, base, size, XT_LINE_MARK,
-                                 XT_COLOUR_INK, &deadline);
+                gantt_arrow_down(canvas, gantt_x(g, scene, p->deadline), row->arrow_y, base, size,
+                                 XT_LINE_MARK, XT_COLOUR_INK, &deadline);
                 g->used[USED_DEADLINE] = true;
             }
         } else if (step >= LEAST_TICK_STEP && in_window(scene, p->deadline)) {
             double x = gantt_x(g, scene, p->deadline);
-            xt_canvas_line(canvas, x, row->arrow_y, x, row->box_y, XT_PAINT_LINE(XT_COLOUR_QUIET, XT_LINE_GRID), &deadline);
+            xt_canvas_line(canvas, x, row->arrow_y, x, row->box_y,
+                           XT_PAINT_LINE(XT_COLOUR_QUIET, XT_LINE_GRID), &deadline);
             g->used[USED_PERIOD_TICK] = true;
         }
     }
@@ -136,7 +141,8 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
         struct xt_tag tag = {"miss", p->release, p->deadline - p->release, vcpu->domid, vcpu->vcpu, -1};
         double x0 = gantt_x(g, scene, MAX(p->release, scene->from));
         double x1 = gantt_x(g, scene, MIN(p->deadline, scene->to));
-        xt_canvas_rect(canvas, x0, base, x1 - x0, MAX(1.2, g->unit * 0.16), XT_PAINT_FILL(XT_COLOUR_MISS), &tag);
+        xt_canvas_rect(canvas, x0, base, x1 - x0, MAX(1.2, g->unit * 0.16), XT_PAINT_FILL(XT_COLOUR_MISS),
+                       &tag);
         g->used[USED_MISS] = true;
         if (p->deadline > scene->to)
             continue;
@@ -148,7 +154,8 @@ static void draw_row_periods(struct gantt *g, const struct panel *panel, struct 
 }
 
 /* Overview: how many misses end in a column is told by a bar over it, and by a number at the row's end. */
-static void draw_column_misses(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row)
+static void draw_column_misses(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                               const struct row *row)
 {
     const struct xt_scene *scene = panel->scene;
     const struct xt_density *d = scene->density;
@@ -185,40 +192,45 @@ static bool same_task(const struct xt_scene_job *a, const struct xt_scene_job *b
     return g_strcmp0(a->domain, b->domain) == 0 && g_strcmp0(a->task, b->task) == 0;
 }
 
-static void draw_job(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
-                     const struct xt_scene_job *job, bool arrows)
+static void draw_job(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
+                     const struct row *row, const struct xt_scene_job *job, bool arrows)
 {
     const struct xt_scene *scene = panel->scene;
     double base = row->box_y + row->box_height, size = g->unit * 0.55;
-    struct xt_tag tag = {job->missed ? "job missed" : "job", job->release, job->deadline - job->release, -1, -1, -1};
+    struct xt_tag tag = {
+        job->missed ? "job missed" : "job", job->release, job->deadline - job->release, -1, -1, -1};
     int64_t begin = job->start >= 0 ? job->start : job->release;
     int64_t end = job->completion >= 0 ? job->completion : scene->to;
 
     if (begin < scene->to && end > scene->from) {
         double x0 = gantt_x(g, scene, MAX(begin, scene->from)), x1 = gantt_x(g, scene, MIN(end, scene->to));
         struct xt_paint paint = {.fill = job->missed ? XT_COLOUR_MISS : XT_COLOUR_GRID,
-                                 .stroke = job->missed ? XT_COLOUR_MISS : XT_COLOUR_QUIET, .width = XT_LINE_BOX};
-        xt_canvas_rect(canvas, x0, row->box_y + row->box_height * 0.35, x1 - x0, row->box_height * 0.65, &paint, &tag);
+                                 .stroke = job->missed ? XT_COLOUR_MISS : XT_COLOUR_QUIET,
+                                 .width = XT_LINE_BOX};
+        xt_canvas_rect(canvas, x0, row->box_y + row->box_height * 0.35, x1 - x0, row->box_height * 0.65,
+                       &paint, &tag);
         g->used[job->missed ? USED_JOB_MISS : USED_RESPONSE] = true;
     }
     if (!arrows)
         return;
     tag.dur = 0;
     if (in_window(scene, job->release)) {
-        gantt_arrow_up(canvas, gantt_x(g, scene, job->release), row->arrow_y, base, size, XT_COLOUR_INK, &tag);
+        gantt_arrow_up(canvas, gantt_x(g, scene, job->release), row->arrow_y, base, size, XT_COLOUR_INK,
+                       &tag);
         g->used[USED_RELEASE] = true;
     }
     if (in_window(scene, job->deadline)) {
         tag.ts = job->deadline;
         gantt_arrow_down(canvas, gantt_x(g, scene, job->deadline), row->arrow_y, base, size,
-                         job->missed ? XT_LINE_MARK * 2 : XT_LINE_MARK, job->missed ? XT_COLOUR_MISS : XT_COLOUR_INK, &tag);
+                         job->missed ? XT_LINE_MARK * 2 : XT_LINE_MARK,
+                         job->missed ? XT_COLOUR_MISS : XT_COLOUR_INK, &tag);
         g->used[USED_DEADLINE] = true;
     }
     if (job->completion >= 0 && in_window(scene, job->completion)) {
         tag.kind = "completion";
         tag.ts = job->completion;
-        gantt_completion(canvas, gantt_x(g, scene, job->completion), (row->arrow_y + row->box_y) / 2, base, size * 0.9,
-                         job->missed ? XT_COLOUR_MISS : XT_COLOUR_INK, &tag);
+        gantt_completion(canvas, gantt_x(g, scene, job->completion), (row->arrow_y + row->box_y) / 2, base,
+                         size * 0.9, job->missed ? XT_COLOUR_MISS : XT_COLOUR_INK, &tag);
         g->used[USED_COMPLETION] = true;
     }
 }
@@ -236,7 +248,8 @@ void gantt_draw_jobs(struct gantt *g, const struct panel *panel, struct xt_canva
             const struct xt_scene_job *job = &g_array_index(scene->jobs, struct xt_scene_job, n);
             if (!same_task(first, job))
                 break;
-            double step = (double)(job->deadline - job->release) / (double)(scene->to - scene->from) * g->plot_width;
+            double step =
+                (double)(job->deadline - job->release) / (double)(scene->to - scene->from) * g->plot_width;
             draw_job(g, panel, canvas, row, job, step >= LEAST_ARROW_STEP);
         }
     }
@@ -251,7 +264,8 @@ void gantt_draw_losses(struct gantt *g, const struct panel *panel, struct xt_can
         const struct xt_scene_loss *loss = &g_array_index(scene->losses, struct xt_scene_loss, n);
         if (loss->end_ts < scene->from || loss->ts > scene->to)
             continue;
-        double x0 = gantt_x(g, scene, MAX(loss->ts, scene->from)), x1 = gantt_x(g, scene, MIN(loss->end_ts, scene->to));
+        double x0 = gantt_x(g, scene, MAX(loss->ts, scene->from)),
+               x1 = gantt_x(g, scene, MIN(loss->end_ts, scene->to));
         struct xt_tag tag = {"lost", loss->ts, loss->end_ts - loss->ts, -1, -1, loss->pcpu};
         g->used[USED_LOSS] = true;
         for (unsigned r = 0; r < panel->rows->len; r++) {
@@ -260,7 +274,8 @@ void gantt_draw_losses(struct gantt *g, const struct panel *panel, struct xt_can
                 (row->kind == ROW_PCPU && g_array_index(scene->pcpus, int, row->index) != loss->pcpu))
                 continue;
             bool own = row->kind == ROW_PCPU;
-            struct xt_paint paint = {.fill = XT_COLOUR_LOST, .stroke = XT_NO_COLOUR,
+            struct xt_paint paint = {.fill = XT_COLOUR_LOST,
+                                     .stroke = XT_NO_COLOUR,
                                      .texture = own && x1 - x0 > 2 ? XT_TEXTURE_CROSSED : XT_TEXTURE_NONE,
                                      .texture_ink = 0xb9b2c6};
             xt_canvas_rect(canvas, x0, row->y, MAX(x1 - x0, 0.3), row->pitch, &paint, own ? &tag : NULL);
@@ -271,7 +286,8 @@ void gantt_draw_losses(struct gantt *g, const struct panel *panel, struct xt_can
                 double half = xt_text_width(&font, text) / 2 + 1.5;
                 xt_canvas_rect(canvas, (x0 + x1) / 2 - half, y - font.size * 0.6, half * 2, font.size * 1.2,
                                XT_PAINT_FILL(XT_COLOUR_LOST), NULL);
-                xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE, &font, text, 0);
+                xt_canvas_text(canvas, (x0 + x1) / 2, y + xt_text_cap_height(&font) / 2, XT_ALIGN_MIDDLE,
+                               &font, text, 0);
             }
         }
     }

@@ -80,7 +80,8 @@ static void make_rows(struct gantt *g, struct panel *panel)
     g_array_set_clear_func(panel->rows, clear_row);
     bool pcpus = (g->options.rows & XT_ROWS_PCPU) && !scene->core_scheduling;
     for (unsigned p = 0; pcpus && p < scene->pcpus->len; p++)
-        add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)), NULL, NULL);
+        add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)),
+                NULL, NULL);
     for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
         if (!vcpu->hidden)
@@ -113,7 +114,8 @@ static const struct lanes *lanes_of(const struct panel *panel, const struct row 
 }
 
 /* Sets the lanes of a row below y for a font size unit; returns its pitch. */
-static double place_row(const struct gantt *g, const struct panel *panel, struct row *row, double y, double unit, bool budgets)
+static double place_row(const struct gantt *g, const struct panel *panel, struct row *row, double y,
+                        double unit, bool budgets)
 {
     const struct lanes *lanes = lanes_of(panel, row);
     bool own_marks = row->kind != ROW_PCPU || !(g->options.rows & XT_ROWS_VCPU);
@@ -128,7 +130,8 @@ static double place_row(const struct gantt *g, const struct panel *panel, struct
     row->mark_y = row->box_y + row->box_height + unit * 0.08;
     row->mark_height = own_marks ? lanes->marks * unit : 0;
     row->budget_y = row->mark_y + row->mark_height + unit * 0.12;
-    row->budget_height = budgets && row->kind == ROW_VCPU && has_levels(panel->scene, row->index) ? lanes->budget * unit : 0;
+    row->budget_height =
+        budgets && row->kind == ROW_VCPU && has_levels(panel->scene, row->index) ? lanes->budget * unit : 0;
     row->pitch = row->box_y + row->box_height + row->mark_height + row->budget_height + gap / 2 - y;
     return row->pitch;
 }
@@ -223,7 +226,8 @@ static void index_rows(struct panel *panel)
 
 static struct xt_font row_font(const struct gantt *g)
 {
-    return (struct xt_font){.size = MIN(g->theme.label, MAX(g->unit * 1.1, 5)), .bold = true, .colour = XT_COLOUR_INK};
+    return (struct xt_font){
+        .size = MIN(g->theme.label, MAX(g->unit * 1.1, 5)), .bold = true, .colour = XT_COLOUR_INK};
 }
 
 static struct xt_font note_font(const struct gantt *g)
@@ -260,13 +264,15 @@ static double label_width(const struct gantt *g)
         for (unsigned r = 0; r < g->panels[p].rows->len; r++) {
             const struct row *row = gantt_row(&g->panels[p], r);
             double label = xt_text_width(&bold, row->label), note = note_width(g, row);
-            width = MAX(width, two_lines(g, row) ? MAX(label, note) : label + (note > 0 ? note + word_gap(g) : 0));
+            width = MAX(width,
+                        two_lines(g, row) ? MAX(label, note) : label + (note > 0 ? note + word_gap(g) : 0));
         }
     return MIN(width, MAX(g->theme.width * 0.21, MIN(g->theme.label * 11, g->theme.width * 0.3)));
 }
 
 /* A name that is too long gives way to period and budget; these are left out where not even they fit. */
-static void draw_note(const struct gantt *g, const struct row *row, struct xt_canvas *canvas, double x, double base, double room)
+static void draw_note(const struct gantt *g, const struct row *row, struct xt_canvas *canvas, double x,
+                      double base, double room)
 {
     struct xt_font quiet = note_font(g);
     double params = row->params ? xt_text_width(&quiet, row->params) : 0;
@@ -277,7 +283,8 @@ static void draw_note(const struct gantt *g, const struct row *row, struct xt_ca
     if (row->note && (left > quiet.size * 3 || xt_text_width(&quiet, row->note) <= left + 0.01))
         used = xt_canvas_text(canvas, x, base, XT_ALIGN_START, &quiet, row->note, left);
     if (params > 0)
-        xt_canvas_text(canvas, x + (used > 0 ? used + word_gap(g) : 0), base, XT_ALIGN_START, &quiet, row->params, 0);
+        xt_canvas_text(canvas, x + (used > 0 ? used + word_gap(g) : 0), base, XT_ALIGN_START, &quiet,
+                       row->params, 0);
 }
 
 static void draw_row_label(const struct gantt *g, const struct row *row, struct xt_canvas *canvas)
@@ -335,9 +342,11 @@ static void draw_axis(const struct gantt *g, const struct panel *panel, struct x
 
     font.colour = XT_COLOUR_INK;
     time_ticks(g, scene, &ticks);
-    xt_canvas_line(canvas, g->left, y, g->left + g->plot_width, y, XT_PAINT_LINE(XT_COLOUR_INK, XT_LINE_AXIS), NULL);
+    xt_canvas_line(canvas, g->left, y, g->left + g->plot_width, y, XT_PAINT_LINE(XT_COLOUR_INK, XT_LINE_AXIS),
+                   NULL);
     for (unsigned i = 0; i < ticks.n; i++) {
-        double x = gantt_x(g, scene, (int64_t)ticks.tick[i].at), half = xt_text_width(&font, ticks.tick[i].label) / 2;
+        double x = gantt_x(g, scene, (int64_t)ticks.tick[i].at),
+               half = xt_text_width(&font, ticks.tick[i].label) / 2;
         xt_canvas_line(canvas, x, y, x, y + tick, XT_PAINT_LINE(XT_COLOUR_INK, XT_LINE_AXIS), NULL);
         double at = MIN(x, g->theme.width - g->theme.gap * 0.4 - half);
         if (at - half < taken + font.size * 0.4)
@@ -356,7 +365,8 @@ static void draw_axis(const struct gantt *g, const struct panel *panel, struct x
     double bar = ticks.step / (double)(scene->to - scene->from) * g->plot_width;
     double bar_text = xt_text_width(&font, length);
     double right = g->left + g->plot_width;
-    xt_canvas_text(canvas, g->left, base, XT_ALIGN_START, &font, text, g->plot_width - bar - bar_text - font.size * 2);
+    xt_canvas_text(canvas, g->left, base, XT_ALIGN_START, &font, text,
+                   g->plot_width - bar - bar_text - font.size * 2);
 
     double middle = base - xt_text_cap_height(&font) / 2, end = font.size * 0.3;
     xt_canvas_text(canvas, right, base, XT_ALIGN_END, &font, length, 0);
@@ -384,19 +394,21 @@ static void draw_panel(struct gantt *g, struct panel *panel, struct xt_canvas *c
                    g->theme.width - g->theme.gap);
     g_free(title);
 
-    xt_canvas_rect(canvas, g->left, panel->top, g->plot_width, panel->bottom - panel->top, XT_PAINT_FILL(XT_COLOUR_PAPER),
-                   &plot);
+    xt_canvas_rect(canvas, g->left, panel->top, g->plot_width, panel->bottom - panel->top,
+                   XT_PAINT_FILL(XT_COLOUR_PAPER), &plot);
     for (unsigned r = 0; r < panel->rows->len; r++) {
         const struct row *row = gantt_row(panel, r);
         if (r % 2 == 0)
-            xt_canvas_rect(canvas, 0, row->y, g->left + g->plot_width, row->pitch, XT_PAINT_FILL(XT_COLOUR_BAND), NULL);
+            xt_canvas_rect(canvas, 0, row->y, g->left + g->plot_width, row->pitch,
+                           XT_PAINT_FILL(XT_COLOUR_BAND), NULL);
         draw_row_label(g, row, canvas);
     }
     gantt_draw_losses(g, panel, canvas);
     time_ticks(g, scene, &ticks);
     for (unsigned i = 0; i < ticks.n; i++) {
         double x = gantt_x(g, scene, (int64_t)ticks.tick[i].at);
-        xt_canvas_line(canvas, x, panel->top, x, panel->bottom, XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
+        xt_canvas_line(canvas, x, panel->top, x, panel->bottom, XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID),
+                       NULL);
     }
     if (scene->density)
         gantt_draw_density(g, panel, canvas);
@@ -482,7 +494,8 @@ static void find_used(struct gantt *g)
     g_bytes_unref(xt_canvas_finish(canvas, NULL));
 }
 
-/* Lays out all parts with `below` pt kept for axis, legend and caption; returns the height that came of it. */
+/* Lays out all parts with `below` pt kept for axis, legend and caption; returns the height that came of it.
+ */
 static double lay_out(struct gantt *g, double below)
 {
     const struct xt_theme *theme = &g->theme;
@@ -526,7 +539,8 @@ struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gan
     for (unsigned p = 0; p < n_scenes; p++)
         g->panels[p].scene = g->scenes[p];
 
-    /* How long legend and caption become is known only when the rows are chosen, and these depend on the room that is left. */
+    /* How long legend and caption become is known only when the rows are chosen, and these depend on the room
+     * that is left. */
     double below = axis_height(g) + theme->label * 4, end = lay_out(g, below);
     for (unsigned attempt = 0; theme->height > 0 && end > theme->height && attempt < 6; attempt++) {
         below += end - theme->height + 0.5; /* that half is what fit_rows lets pass */

@@ -11,8 +11,9 @@ struct xt_gantt_options {
     bool colour_by_pcpu;
 };
 
-/* Panels under each other, one per scene, on one time axis if their windows are the same. Takes the scenes over. If the
- * rows do not fit a fixed height, the VCPUs that ran least are left out, and the caption says so. */
+/* Panels under each other, one per scene, on one time axis if their windows are the same. Takes the scenes
+ * over. If the rows do not fit a fixed height, the VCPUs that ran least are left out, and the caption says
+ * so. */
 struct xt_figure *xt_gantt_new(const struct xt_theme *theme, const struct xt_gantt_options *options,
                                struct xt_scene *const *scenes, unsigned n_scenes);
 

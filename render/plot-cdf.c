@@ -30,7 +30,8 @@ static void draw_curve(const struct plot *plot, const struct plot_frame *f, cons
         double x = plot_x(f, (double)s->ns);
         bool end = i + 1 == group->values->len;
         below += s->count;
-        if (!end && points->len > 1 && x - g_array_index(points, struct xt_point, points->len - 1).x < LEAST_STEP) {
+        if (!end && points->len > 1 &&
+            x - g_array_index(points, struct xt_point, points->len - 1).x < LEAST_STEP) {
             y = plot_y(f, value_at(plot, group, below));
             g_array_index(points, struct xt_point, points->len - 1).y = y;
             continue;
@@ -43,13 +44,14 @@ static void draw_curve(const struct plot *plot, const struct plot_frame *f, cons
     }
     if (!survivors)
         add_point(points, f->x + f->width, y);
-    struct xt_paint paint = {.fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(index)};
+    struct xt_paint paint = {
+        .fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(index)};
     xt_canvas_polyline(canvas, (struct xt_point *)points->data, points->len, false, &paint, NULL);
     g_array_unref(points);
 }
 
-static void draw_quantiles(const struct plot *plot, const struct plot_frame *f, const struct xt_samples *group,
-                           struct xt_canvas *canvas)
+static void draw_quantiles(const struct plot *plot, const struct plot_frame *f,
+                           const struct xt_samples *group, struct xt_canvas *canvas)
 {
     static const double ps[] = {0.5, 0.9, 0.99, 0.999};
     struct xt_look look = plot_look(group);
@@ -66,7 +68,8 @@ static void draw_quantiles(const struct plot *plot, const struct plot_frame *f, 
 
 void plot_draw_function(const struct plot *plot, const struct plot_panel *panel, struct xt_canvas *canvas)
 {
-    struct plot_frame f = {plot->left, panel->frames_y, plot->width, panel->frame_height, panel->sx, panel->sy};
+    struct plot_frame f = {plot->left,          panel->frames_y, plot->width,
+                           panel->frame_height, panel->sx,       panel->sy};
 
     plot_frame_draw(&f, &plot->theme, canvas, &panel->x_ticks, &panel->y_ticks, panel->x_name, panel->y_name);
     for (unsigned g = 0; g < panel->set->groups->len; g++)

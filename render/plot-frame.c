@@ -44,12 +44,13 @@ static void draw_x(const struct plot_frame *f, const struct xt_theme *theme, str
         double at = MIN(x, theme->width - half - theme->gap * 0.3);
         if (minor || at - half < taken + font.size * 0.5)
             continue;
-        xt_canvas_text(canvas, at, bottom + length + font.size, XT_ALIGN_MIDDLE, &font, ticks->tick[i].label, 0);
+        xt_canvas_text(canvas, at, bottom + length + font.size, XT_ALIGN_MIDDLE, &font, ticks->tick[i].label,
+                       0);
         taken = at + half;
     }
     if (name)
-        xt_canvas_text(canvas, f->x + f->width / 2, bottom + length + font.size * 2.3, XT_ALIGN_MIDDLE, &font, name,
-                       theme->width - 2 * theme->gap);
+        xt_canvas_text(canvas, f->x + f->width / 2, bottom + length + font.size * 2.3, XT_ALIGN_MIDDLE, &font,
+                       name, theme->width - 2 * theme->gap);
 }
 
 static void draw_y(const struct plot_frame *f, const struct xt_theme *theme, struct xt_canvas *canvas,
@@ -66,27 +67,29 @@ static void draw_y(const struct plot_frame *f, const struct xt_theme *theme, str
         if (minor || middle > taken - font.size)
             continue;
         taken = middle;
-        widest = MAX(widest, xt_canvas_text(canvas, f->x - length - font.size * 0.35, middle, XT_ALIGN_END, &font,
-                                            ticks->tick[i].label, 0));
+        widest = MAX(widest, xt_canvas_text(canvas, f->x - length - font.size * 0.35, middle, XT_ALIGN_END,
+                                            &font, ticks->tick[i].label, 0));
     }
     if (name)
-        xt_canvas_text_upright(canvas, f->x - length - font.size * 1.2 - widest, f->y + f->height / 2, &font, name);
+        xt_canvas_text_upright(canvas, f->x - length - font.size * 1.2 - widest, f->y + f->height / 2, &font,
+                               name);
 }
 
 void plot_frame_draw(const struct plot_frame *f, const struct xt_theme *theme, struct xt_canvas *canvas,
-                     const struct xt_ticks *x_ticks, const struct xt_ticks *y_ticks, const char *x_name, const char *y_name)
+                     const struct xt_ticks *x_ticks, const struct xt_ticks *y_ticks, const char *x_name,
+                     const char *y_name)
 {
     const struct xt_paint *axis = XT_PAINT_LINE(XT_COLOUR_INK, XT_LINE_AXIS);
     double bottom = f->y + f->height;
 
     for (unsigned i = 0; i < y_ticks->n; i++)
         if (y_ticks->tick[i].label[0])
-            xt_canvas_line(canvas, f->x, plot_y(f, y_ticks->tick[i].at), f->x + f->width, plot_y(f, y_ticks->tick[i].at),
-                           XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
+            xt_canvas_line(canvas, f->x, plot_y(f, y_ticks->tick[i].at), f->x + f->width,
+                           plot_y(f, y_ticks->tick[i].at), XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
     for (unsigned i = 0; x_ticks && i < x_ticks->n; i++)
         if (x_ticks->tick[i].label[0])
-            xt_canvas_line(canvas, plot_x(f, x_ticks->tick[i].at), f->y, plot_x(f, x_ticks->tick[i].at), bottom,
-                           XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
+            xt_canvas_line(canvas, plot_x(f, x_ticks->tick[i].at), f->y, plot_x(f, x_ticks->tick[i].at),
+                           bottom, XT_PAINT_LINE(XT_COLOUR_GRID, XT_LINE_GRID), NULL);
     xt_canvas_line(canvas, f->x, f->y, f->x, bottom, axis, NULL);
     xt_canvas_line(canvas, f->x, bottom, f->x + f->width, bottom, axis, NULL);
     if (x_ticks)

@@ -6,8 +6,8 @@
 
 struct plot_panel {
     struct xt_sample_set *set;
-    struct xt_bins bins; /* histogram only */
-    double top;          /* of the title */
+    struct xt_bins bins;                        /* histogram only */
+    double top;                                 /* of the title */
     double frames_y, frame_height, frame_pitch; /* one frame, or one per group for a histogram */
     unsigned n_frames;
     double table_y;

@@ -6,8 +6,7 @@
 static const struct {
     const char *name;
     double p; /* 0: not a quantile */
-} columns[] = {{"n", 0},        {"min", 0},      {"p50", 0.5}, {"p90", 0.9},
-               {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+} columns[] = {{"n", 0}, {"min", 0}, {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
 
 static double line_height(const struct plot *plot)
 {
@@ -34,19 +33,23 @@ static void cell(char *buffer, size_t size, const struct xt_samples *group, unsi
     xt_format_duration(buffer, size, (double)ns, digits);
 }
 
-static void draw_swatch(const struct plot *plot, const struct xt_samples *group, unsigned index, double x, double y,
-                        struct xt_canvas *canvas)
+static void draw_swatch(const struct plot *plot, const struct xt_samples *group, unsigned index, double x,
+                        double y, struct xt_canvas *canvas)
 {
     struct xt_look look = plot_look(group);
     double width = plot->theme.label * 2;
 
     if (plot->options.kind == XT_PLOT_HIST) {
-        struct xt_paint box = {.fill = look.fill, .stroke = look.line, .width = XT_LINE_BOX, .texture = look.texture,
+        struct xt_paint box = {.fill = look.fill,
+                               .stroke = look.line,
+                               .width = XT_LINE_BOX,
+                               .texture = look.texture,
                                .texture_ink = look.ink};
         xt_canvas_rect(canvas, x, y - plot->theme.small * 0.35, width, plot->theme.small * 0.7, &box, NULL);
         return;
     }
-    struct xt_paint line = {.fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(index)};
+    struct xt_paint line = {
+        .fill = XT_NO_COLOUR, .stroke = look.line, .width = XT_LINE_CURVE, .dash = xt_dash_of(index)};
     xt_canvas_line(canvas, x, y, x + width, y, &line, NULL);
 }
 
@@ -61,8 +64,8 @@ void plot_draw_table(const struct plot *plot, const struct plot_panel *panel, st
     font.colour = XT_COLOUR_INK;
     head.italic = true;
     for (unsigned c = 0; c < G_N_ELEMENTS(columns); c++)
-        xt_canvas_text(canvas, x + first + (c + 1) * pitch, panel->table_y + font.size, XT_ALIGN_END, &head, columns[c].name,
-                       pitch);
+        xt_canvas_text(canvas, x + first + (c + 1) * pitch, panel->table_y + font.size, XT_ALIGN_END, &head,
+                       columns[c].name, pitch);
     xt_canvas_line(canvas, x, panel->table_y + line * 0.95, x + width, panel->table_y + line * 0.95,
                    XT_PAINT_LINE(XT_COLOUR_WAIT, XT_LINE_GRID), NULL);
     for (unsigned g = 0; g < panel->set->groups->len; g++) {
@@ -74,7 +77,8 @@ void plot_draw_table(const struct plot *plot, const struct plot_panel *panel, st
         g_free(label);
         for (unsigned c = 0; c < G_N_ELEMENTS(columns); c++) {
             cell(text, sizeof(text), group, c, pitch > font.size * 5.5 ? 4 : 3);
-            xt_canvas_text(canvas, x + first + (c + 1) * pitch, base, XT_ALIGN_END, &font, text, pitch * 0.98);
+            xt_canvas_text(canvas, x + first + (c + 1) * pitch, base, XT_ALIGN_END, &font, text,
+                           pitch * 0.98);
         }
     }
 }

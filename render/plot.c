@@ -66,7 +66,8 @@ static double highest_share(const struct plot_panel *panel, double *least)
 
 static void scale_y(const struct plot *plot, struct plot_panel *panel)
 {
-    bool logarithmic = plot->options.log_y > 0 || (plot->options.log_y < 0 && plot->options.kind == XT_PLOT_CCDF);
+    bool logarithmic =
+        plot->options.log_y > 0 || (plot->options.log_y < 0 && plot->options.kind == XT_PLOT_CCDF);
     double least, highest = 1;
 
     if (plot->options.kind == XT_PLOT_HIST) {
@@ -115,14 +116,15 @@ static double meaning_height(const struct plot *plot, const struct plot_panel *p
 /* Height of all but the frames. */
 static double fixed_height(const struct plot *plot, const struct plot_panel *panel)
 {
-    return plot->theme.title * 1.3 + meaning_height(plot, panel) + plot->theme.gap * 1.7 + plot_below_room(&plot->theme, true) +
-           plot_table_height(plot, panel) + plot->theme.gap;
+    return plot->theme.title * 1.3 + meaning_height(plot, panel) + plot->theme.gap * 1.7 +
+           plot_below_room(&plot->theme, true) + plot_table_height(plot, panel) + plot->theme.gap;
 }
 
 static double place_panel(struct plot *plot, struct plot_panel *panel, double y, double frame_height)
 {
     bool histogram = plot->options.kind == XT_PLOT_HIST;
-    double over = histogram ? plot->theme.label * 3.4 : plot->theme.gap * 1.1; /* group and quantiles stand over it */
+    double over =
+        histogram ? plot->theme.label * 3.4 : plot->theme.gap * 1.1; /* group and quantiles stand over it */
 
     panel->top = y;
     panel->frame_height = frame_height;
@@ -146,7 +148,8 @@ static void draw_panel(const struct plot *plot, const struct plot_panel *panel, 
     g_free(text);
     g_free(name);
     if (panel->set->meaning)
-        xt_caption_draw(&plot->theme, canvas, panel->set->meaning, x, panel->top + plot->theme.title * 1.3, width);
+        xt_caption_draw(&plot->theme, canvas, panel->set->meaning, x, panel->top + plot->theme.title * 1.3,
+                        width);
     if (plot->options.kind == XT_PLOT_HIST)
         plot_draw_histogram(plot, panel, canvas);
     else
@@ -185,9 +188,10 @@ static char *caption_of(const struct plot *plot)
         if (bins->logarithmic)
             g_string_append(out, "Bins: 20 per decade, equal on the logarithmic axis, closed on the left. ");
         else
-            g_string_append_printf(out, "Bins: %s wide (Freedman–Diaconis over all groups, rounded to 1-2-5, at most 200)%s. ",
-                                   xt_format_duration(a, sizeof(a), bins->width, 4),
-                                   plot->n_panels > 1 ? " in the first panel, by the same rule in the others" : "");
+            g_string_append_printf(
+                out, "Bins: %s wide (Freedman–Diaconis over all groups, rounded to 1-2-5, at most 200)%s. ",
+                xt_format_duration(a, sizeof(a), bins->width, 4),
+                plot->n_panels > 1 ? " in the first panel, by the same rule in the others" : "");
     }
     if (plot->options.kind == XT_PLOT_HIST)
         g_string_append(out, "No bin that holds a sample is drawn lower than 0.4 pt. ");
@@ -195,8 +199,11 @@ static char *caption_of(const struct plot *plot)
         g_string_append(out, "The largest sample has P(X > x) = 0 and ends its curve. ");
     g_string_append(out, "Quantiles are exact, nearest rank. ");
     if (plot->options.equal_n)
-        g_string_append_printf(out, "Equal counts: each group is a uniform subsample without replacement of the smallest group's "
-                               "size, seed %" G_GUINT64_FORMAT ". ", plot->options.seed);
+        g_string_append_printf(out,
+                               "Equal counts: each group is a uniform subsample without replacement of the "
+                               "smallest group's "
+                               "size, seed %" G_GUINT64_FORMAT ". ",
+                               plot->options.seed);
     if (plot->options.source)
         g_string_append_printf(out, "%s ", plot->options.source);
     g_string_append(out, "xentrail " XT_VERSION ".");
@@ -231,7 +238,9 @@ struct xt_figure *xt_plot_new(const struct xt_theme *theme, const struct xt_plot
     plot->options.source = NULL;
     fixed += xt_caption_height(theme, plot->caption, theme->width - 2 * margin);
 
-    double frame_height = options->kind == XT_PLOT_HIST ? theme->label * 7 : CLAMP(theme->width * 0.42, theme->label * 14, theme->label * 30);
+    double frame_height = options->kind == XT_PLOT_HIST
+                              ? theme->label * 7
+                              : CLAMP(theme->width * 0.42, theme->label * 14, theme->label * 30);
     if (theme->height > 0)
         frame_height = MAX((theme->height - fixed) / MAX(n_frames, 1), theme->label * 3);
     double y = margin;

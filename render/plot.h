@@ -11,7 +11,7 @@ struct xt_plot_options {
     int log_x, log_y; /* 1 logarithmic, 0 linear, -1 what suits the data */
     bool equal_n;     /* samples were thinned, with this seed: said in the caption */
     uint64_t seed;
-    const char *by;   /* what the groups are, for the caption: "policy" */
+    const char *by;     /* what the groups are, for the caption: "policy" */
     const char *source; /* runs and versions, for the caption; copied */
 };
 
@@ -19,8 +19,8 @@ struct xt_plot_options {
 struct xt_figure *xt_plot_new(const struct xt_theme *theme, const struct xt_plot_options *options,
                               struct xt_sample_set *const *sets, unsigned n_sets);
 
-/* Bins of a histogram: width by Freedman and Diaconis over all groups, rounded to 1-2-5 steps, or twenty per decade on a logarithmic axis.
- * The k-th bin is [edge(k), edge(k+1)). */
+/* Bins of a histogram: width by Freedman and Diaconis over all groups, rounded to 1-2-5 steps, or twenty per
+ * decade on a logarithmic axis. The k-th bin is [edge(k), edge(k+1)). */
 struct xt_bins {
     bool logarithmic;
     double first, width; /* log: of log10 */
@@ -33,15 +33,15 @@ uint64_t *xt_bins_count(const struct xt_bins *bins, const struct xt_samples *sam
 
 /* A value with a confidence interval, for bars. */
 struct xt_bar {
-    char *label;   /* hostile text; taken over */
+    char *label; /* hostile text; taken over */
     char *policy;
     double value, low, high; /* low = high = value: no interval */
-    char *note;    /* printed over the bar: the count behind it; taken over */
+    char *note;              /* printed over the bar: the count behind it; taken over */
 };
 struct xt_bars {
     char *title, *axis; /* taken over, like bars */
     bool percent;
-    GArray *bars;       /* struct xt_bar */
+    GArray *bars; /* struct xt_bar */
 };
 /* One panel each. Takes them over. caption is copied. */
 struct xt_figure *xt_bars_new(const struct xt_theme *theme, struct xt_bars *const *panels, unsigned n_panels,
@@ -61,5 +61,6 @@ struct xt_curve {
     char *label, *policy; /* taken over */
     GArray *points;       /* struct xt_curve_point */
 };
-struct xt_figure *xt_curves_new(const struct xt_theme *theme, struct xt_curve *const *curves, unsigned n_curves,
-                                const char *x_label, const char *y_label, const char *caption);
+struct xt_figure *xt_curves_new(const struct xt_theme *theme, struct xt_curve *const *curves,
+                                unsigned n_curves, const char *x_label, const char *y_label,
+                                const char *caption);

@@ -18,7 +18,7 @@ struct tally {
     char *label, *policy;
     uint64_t count, of; /* events; judged periods or jobs */
     double seconds;
-    double low, high;   /* rates of single runs */
+    double low, high; /* rates of single runs */
     unsigned runs;
     double utilisation;
 };
@@ -41,7 +41,8 @@ static bool count_job(void *user, const struct xt_db_job *job)
     return true;
 }
 
-static bool tally_run(struct xt_db *db, const struct xt_db_run *run, enum xt_rate rate, struct tally *tally, GError **error)
+static bool tally_run(struct xt_db *db, const struct xt_db_run *run, enum xt_rate rate, struct tally *tally,
+                      GError **error)
 {
     if (rate == XT_RATE_JOB_MISSES)
         return xt_db_each_job(db, run->id, INT64_MIN, INT64_MAX, -1, count_job, tally, error);
@@ -53,7 +54,9 @@ static bool tally_run(struct xt_db *db, const struct xt_db_run *run, enum xt_rat
         const struct xt_db_vcpu *v = vcpus->pdata[i];
         if (v->domid == XT_IDLE_DOMID)
             continue;
-        tally->count += rate == XT_RATE_PREEMPTIONS ? v->preemptions : rate == XT_RATE_MIGRATIONS ? v->migrations : v->period_misses;
+        tally->count += rate == XT_RATE_PREEMPTIONS  ? v->preemptions
+                        : rate == XT_RATE_MIGRATIONS ? v->migrations
+                                                     : v->period_misses;
         tally->of += rate == XT_RATE_PERIOD_MISSES ? v->periods_judged : 0;
         int64_t period = v->period_ns > 0 ? v->period_ns : v->ref_period_ns;
         int64_t budget = v->period_ns > 0 ? v->budget_ns : v->ref_budget_ns;
@@ -81,7 +84,8 @@ static struct tally *tally_for(GPtrArray *tallies, const char *label, const char
     return tally;
 }
 
-static GPtrArray *tally_runs(struct xt_db *db, enum xt_rate rate, bool by_run, const char *const *selected, GError **error)
+static GPtrArray *tally_runs(struct xt_db *db, enum xt_rate rate, bool by_run, const char *const *selected,
+                             GError **error)
 {
     GPtrArray *runs = xt_runs_choose(db, selected, error);
     if (!runs)
@@ -111,7 +115,8 @@ static GPtrArray *tally_runs(struct xt_db *db, enum xt_rate rate, bool by_run, c
     return NULL;
 }
 
-struct xt_bars *xt_rates_query(struct xt_db *db, enum xt_rate rate, bool by_run, const char *const *runs, GError **error)
+struct xt_bars *xt_rates_query(struct xt_db *db, enum xt_rate rate, bool by_run, const char *const *runs,
+                               GError **error)
 {
     static const struct {
         const char *title, *axis;
@@ -131,7 +136,8 @@ struct xt_bars *xt_rates_query(struct xt_db *db, enum xt_rate rate, bool by_run,
         const struct tally *t = tallies->pdata[i];
         if (ratio ? t->of == 0 : t->seconds <= 0)
             continue;
-        struct xt_bar bar = {.label = g_strdup(t->label), .policy = by_run ? g_strdup(t->policy) : g_strdup(t->label)};
+        struct xt_bar bar = {.label = g_strdup(t->label),
+                             .policy = by_run ? g_strdup(t->policy) : g_strdup(t->label)};
         if (ratio) {
             bar.value = (double)t->count / (double)t->of;
             xt_wilson(t->count, t->of, &bar.low, &bar.high);
@@ -191,8 +197,8 @@ static double bin_width(const GArray *outcomes)
     return outcomes->len > 1 && hi - lo > 0.4 ? xt_nice_below((hi - lo) / 8) : 0.05;
 }
 
-GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected, unsigned *skipped, double *width,
-                                   GError **error)
+GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected, unsigned *skipped,
+                                   double *width, GError **error)
 {
     GPtrArray *runs = xt_runs_choose(db, selected, error);
     if (!runs)

@@ -25,13 +25,15 @@ static void put_element(struct writer *w, const char *open, const char *text, co
     g_string_append(w->body, close);
 }
 
-static void put_cells(struct writer *w, const struct xt_table *table, const GPtrArray *row, const char *element)
+static void put_cells(struct writer *w, const struct xt_table *table, const GPtrArray *row,
+                      const char *element)
 {
     g_string_append(w->body, "<tr>");
     for (unsigned c = 0; c < table->head->len; c++) {
         bool text = c < table->text_columns;
         g_string_append_printf(w->body, "<%s%s>", element, text ? " class=\"text\"" : "");
-        char *isolated = text && c < row->len ? xt_text_clean(row->pdata[c]) : g_strdup(c < row->len ? row->pdata[c] : "");
+        char *isolated =
+            text && c < row->len ? xt_text_clean(row->pdata[c]) : g_strdup(c < row->len ? row->pdata[c] : "");
         put_escaped(w, isolated);
         g_free(isolated);
         g_string_append_printf(w->body, "</%s>", element);
@@ -82,12 +84,16 @@ static void put_timeline(struct writer *w, const char *json)
         "<button type=\"button\" data-key=\"n\">next miss</button>\n"
         "<output id=\"where\" aria-live=\"polite\"></output>\n"
         "</div>\n"
-        "<div class=\"timeline\" tabindex=\"0\" role=\"application\" aria-label=\"Timeline: arrow keys move, plus and minus zoom, "
-        "n and p jump to the next and previous miss, Home shows the whole run\"><canvas></canvas><div class=\"spacer\"></div></div>\n"
+        "<div class=\"timeline\" tabindex=\"0\" role=\"application\" aria-label=\"Timeline: arrow keys move, "
+        "plus and minus zoom, "
+        "n and p jump to the next and previous miss, Home shows the whole run\"><canvas></canvas><div "
+        "class=\"spacer\"></div></div>\n"
         "<div class=\"tip\" role=\"tooltip\" hidden></div>\n"
-        "<p class=\"hint\">Drag or ← → to move, Ctrl + wheel, + − or a double click to zoom, n and p for the next and previous miss, "
+        "<p class=\"hint\">Drag or ← → to move, Ctrl + wheel, + − or a double click to zoom, n and p for the "
+        "next and previous miss, "
         "Home for the whole run. Times count from the run’s start.</p>\n"
-        "<noscript><p>The timeline needs JavaScript; everything else on this page does without.</p></noscript>\n";
+        "<noscript><p>The timeline needs JavaScript; everything else on this page does "
+        "without.</p></noscript>\n";
 
     g_string_append(w->body, controls);
     g_string_append(w->body, "<script type=\"application/json\" id=\"timeline-data\">");
@@ -97,8 +103,8 @@ static void put_timeline(struct writer *w, const char *json)
     w->has_timeline = true;
 }
 
-static bool put_block(struct writer *w, const struct block *block, const struct block *before, const struct block *after,
-                      GError **error)
+static bool put_block(struct writer *w, const struct block *block, const struct block *before,
+                      const struct block *after, GError **error)
 {
     switch (block->kind) {
     case BLOCK_HEADING:
@@ -146,7 +152,8 @@ static GString *put_page(const struct xt_report *report, const struct writer *w)
 {
     GString *out = g_string_new("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                                 "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+                                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                                "style-src 'unsafe-inline'; "
                                 "script-src 'unsafe-inline'; font-src data:\">\n"
                                 "<meta name=\"generator\" content=\"xentrail " XT_VERSION "\">\n<title>");
     xt_text_escape_xml(out, report->title);

@@ -33,7 +33,8 @@ static void draw_foot(const struct writer *w)
         return;
     snprintf(text, sizeof(text), "%u / %u", w->page, w->n_pages);
     xt_canvas_text(w->canvas, PAGE_WIDTH - MARGIN, w->page_height - FOOT, XT_ALIGN_END, &foot_font, text, 0);
-    xt_canvas_text(w->canvas, MARGIN, w->page_height - FOOT, XT_ALIGN_START, &foot_font, w->report->title, XT_REPORT_WIDTH * 0.8);
+    xt_canvas_text(w->canvas, MARGIN, w->page_height - FOOT, XT_ALIGN_START, &foot_font, w->report->title,
+                   XT_REPORT_WIDTH * 0.8);
 }
 
 static void new_page(struct writer *w, double height)
@@ -88,8 +89,8 @@ static void put_term(struct writer *w, const struct block *block)
 {
     need(w, line_of(&text_font) * 2);
     if (w->canvas)
-        xt_canvas_text(w->canvas, MARGIN, w->y + line_of(&term_font) - term_font.size * 0.25, XT_ALIGN_START, &term_font,
-                       block->text, 110);
+        xt_canvas_text(w->canvas, MARGIN, w->y + line_of(&term_font) - term_font.size * 0.25, XT_ALIGN_START,
+                       &term_font, block->text, 110);
     put_lines(w, &text_font, block->meaning, MARGIN + 118, XT_REPORT_WIDTH - 118);
     w->y += 2;
 }
@@ -130,16 +131,16 @@ static double column_widths(const struct xt_table *table, const struct xt_font *
     return sum;
 }
 
-static void put_row(struct writer *w, const struct xt_table *table, const GPtrArray *row, const struct xt_font *font,
-                    const double *widths)
+static void put_row(struct writer *w, const struct xt_table *table, const GPtrArray *row,
+                    const struct xt_font *font, const double *widths)
 {
     double x = MARGIN;
     need(w, line_of(font));
     w->y += line_of(font);
     for (unsigned c = 0; c < table->head->len && w->canvas; c++) {
         bool left = c < table->text_columns;
-        xt_canvas_text(w->canvas, left ? x : x + widths[c], w->y - font->size * 0.3, left ? XT_ALIGN_START : XT_ALIGN_END, font,
-                       cell_of(row, c), widths[c] + 0.5);
+        xt_canvas_text(w->canvas, left ? x : x + widths[c], w->y - font->size * 0.3,
+                       left ? XT_ALIGN_START : XT_ALIGN_END, font, cell_of(row, c), widths[c] + 0.5);
         x += widths[c] + font->size;
     }
 }
@@ -165,7 +166,8 @@ static void put_table(struct writer *w, const struct block *block)
         put_lines(w, &text_font, block->text, MARGIN, XT_REPORT_WIDTH);
     put_row(w, table, table->head, &bold, widths);
     if (w->canvas)
-        xt_canvas_line(w->canvas, MARGIN, w->y, MARGIN + XT_REPORT_WIDTH, w->y, XT_PAINT_LINE(XT_COLOUR_WAIT, XT_LINE_AXIS), NULL);
+        xt_canvas_line(w->canvas, MARGIN, w->y, MARGIN + XT_REPORT_WIDTH, w->y,
+                       XT_PAINT_LINE(XT_COLOUR_WAIT, XT_LINE_AXIS), NULL);
     w->y += 1.5;
     for (unsigned r = 0; r < table->rows->len; r++) {
         if (room(w) < line_of(&font)) {

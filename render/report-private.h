@@ -3,7 +3,15 @@
 
 #include "render/report.h"
 
-enum block_kind { BLOCK_HEADING, BLOCK_TEXT, BLOCK_CODE, BLOCK_TERM, BLOCK_TABLE, BLOCK_FIGURE, BLOCK_TIMELINE };
+enum block_kind {
+    BLOCK_HEADING,
+    BLOCK_TEXT,
+    BLOCK_CODE,
+    BLOCK_TERM,
+    BLOCK_TABLE,
+    BLOCK_FIGURE,
+    BLOCK_TIMELINE
+};
 
 struct block {
     enum block_kind kind;

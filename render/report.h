@@ -1,12 +1,14 @@
-/* A report: headings, text, tables and figures in order, written as PDF or as one HTML page that needs nothing else. */
+/* A report: headings, text, tables and figures in order, written as PDF or as one HTML page that needs
+ * nothing else. */
 #pragma once
 
 #include "render/figure.h"
 
 struct xt_table {
-    GPtrArray *head;      /* of char * */
-    GPtrArray *rows;      /* of GPtrArray * of char * */
-    unsigned text_columns; /* this many from the left are text and stand left, the others are numbers and stand right */
+    GPtrArray *head;       /* of char * */
+    GPtrArray *rows;       /* of GPtrArray * of char * */
+    unsigned text_columns; /* this many from the left are text and stand left, the others are numbers and
+                              stand right */
 };
 struct xt_table *xt_table_new(unsigned text_columns, const char *const *head); /* head ends with NULL */
 void xt_table_free(struct xt_table *table);
@@ -18,7 +20,8 @@ struct xt_report;
 struct xt_report *xt_report_new(const char *title);
 void xt_report_free(struct xt_report *report);
 
-/* Text is plain and may be hostile. Tables and figures are taken over. id names a section for links, a constant of ours. */
+/* Text is plain and may be hostile. Tables and figures are taken over. id names a section for links, a
+ * constant of ours. */
 void xt_report_heading(struct xt_report *report, const char *id, const char *text);
 void xt_report_text(struct xt_report *report, const char *text);
 void xt_report_code(struct xt_report *report, const char *text);

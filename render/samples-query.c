@@ -24,7 +24,7 @@ struct query {
     GHashTable *vcpus;           /* of that run: id -> struct xt_db_vcpu * */
     GHashTable *groups;          /* label -> struct xt_samples *, the set's */
     struct xt_sample_set *set;
-    struct xt_samples *current;  /* group that whole-run samples go to */
+    struct xt_samples *current; /* group that whole-run samples go to */
 };
 
 GPtrArray *xt_runs_choose(struct xt_db *db, const char *const *runs, GError **error)
@@ -59,8 +59,10 @@ char *xt_runs_describe(struct xt_db *db, const char *const *names, GError **erro
             g_string_append_printf(out, " and %u more", runs->len - i);
             break;
         }
-        g_string_append_printf(out, "%s%s (%s, Xen %s%s)", i > 0 ? ", " : "", run->name, run->policy ? run->policy : "policy unknown",
-                               run->xen_version ? run->xen_version : "unknown", run->emulated ? ", emulated" : "");
+        g_string_append_printf(out, "%s%s (%s, Xen %s%s)", i > 0 ? ", " : "", run->name,
+                               run->policy ? run->policy : "policy unknown",
+                               run->xen_version ? run->xen_version : "unknown",
+                               run->emulated ? ", emulated" : "");
     }
     g_string_append(out, emulated ? ". Emulated hosts: durations show shape, not hardware speed." : ".");
     g_ptr_array_unref(runs);
@@ -114,7 +116,9 @@ static void add_sample(struct query *q, int64_t vcpu, int pcpu, bool migrated, i
         label = g_strdup_printf("%spCPU %d", prefix, pcpu);
     else
         label = g_strdup_printf("%s%s", prefix, migrated ? "migrated" : "same pCPU");
-    unsigned index = q->several_runs ? q->set->groups->len : q->by == XT_BY_PCPU ? (unsigned)MAX(pcpu, 0) : migrated;
+    unsigned index = q->several_runs       ? q->set->groups->len
+                     : q->by == XT_BY_PCPU ? (unsigned)MAX(pcpu, 0)
+                                           : migrated;
     xt_samples_add(group_of(q, label, NULL, index), ns, 1);
     g_free(label);
     g_free(prefix);
@@ -158,7 +162,8 @@ static bool take_dispatch(void *user, const struct xt_db_dispatch *d)
     struct query *q = user;
     const struct xt_db_vcpu *vcpu = g_hash_table_lookup(q->vcpus, &d->vcpu);
 
-    if (d->latency_ns >= 0 && metrics[d->latency_kind] == q->metric && !(vcpu && vcpu->domid == XT_IDLE_DOMID))
+    if (d->latency_ns >= 0 && metrics[d->latency_kind] == q->metric &&
+        !(vcpu && vcpu->domid == XT_IDLE_DOMID))
         add_sample(q, d->vcpu, d->pcpu, d->flags & XT_D_MIGRATED, d->latency_ns);
     return true;
 }
@@ -207,7 +212,8 @@ static bool read_run(struct query *q, GError **error)
     }
     if (!is_fork(q->metric))
         return read_rows(q, error);
-    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s can be split --by policy or run only", xt_metric_name(q->metric));
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s can be split --by policy or run only",
+                xt_metric_name(q->metric));
     return false;
 }
 
@@ -231,7 +237,8 @@ static int compare_groups(gconstpointer a, gconstpointer b)
 static int compare_labels(gconstpointer a, gconstpointer b)
 {
     const struct xt_samples *x = *(struct xt_samples *const *)a, *y = *(struct xt_samples *const *)b;
-    char *kx = g_utf8_collate_key_for_filename(x->label, -1), *ky = g_utf8_collate_key_for_filename(y->label, -1);
+    char *kx = g_utf8_collate_key_for_filename(x->label, -1),
+         *ky = g_utf8_collate_key_for_filename(y->label, -1);
     int order = strcmp(kx, ky);
     g_free(kx);
     g_free(ky);
@@ -279,7 +286,8 @@ static bool finish(struct query *q, GError **error)
             g_ptr_array_remove_index(groups, i - 1);
     if (groups->len == 0) {
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "metric %s has no samples here; `xentrail query --name overheads` and `latencies` show which have",
+                    "metric %s has no samples here; `xentrail query --name overheads` and `latencies` show "
+                    "which have",
                     q->set->metric);
         return false;
     }
@@ -312,8 +320,8 @@ static bool find_metric(const char *name, enum xt_metric *metric, GError **error
     return false;
 }
 
-struct xt_sample_set *xt_samples_query(struct xt_db *db, const char *metric, enum xt_by by, const char *const *names,
-                                       GError **error)
+struct xt_sample_set *xt_samples_query(struct xt_db *db, const char *metric, enum xt_by by,
+                                       const char *const *names, GError **error)
 {
     struct query q = {.db = db, .by = by};
     if (!find_metric(metric, &q.metric, error))

@@ -12,8 +12,8 @@ struct xt_sample {
 
 /* One group of one metric: all samples of a policy, a run, a VCPU … */
 struct xt_samples {
-    char *label;    /* hostile text; the group's */
-    char *policy;   /* gives the colour; NULL: by index */
+    char *label;  /* hostile text; the group's */
+    char *policy; /* gives the colour; NULL: by index */
     unsigned index;
     GArray *values; /* struct xt_sample, ascending and distinct once finished */
     uint64_t n;
@@ -32,7 +32,8 @@ int64_t xt_samples_quantile(const struct xt_samples *samples, double p);
 /* Samples that are <= ns. */
 uint64_t xt_samples_below(const struct xt_samples *samples, int64_t ns);
 
-/* Leaves n of the samples, drawn uniformly without replacement; the same seed and data give the same choice. */
+/* Leaves n of the samples, drawn uniformly without replacement; the same seed and data give the same choice.
+ */
 void xt_samples_thin(struct xt_samples *samples, uint64_t n, uint64_t seed);
 
 /* One metric with its groups. */
@@ -44,5 +45,6 @@ struct xt_sample_set {
 };
 void xt_sample_set_free(struct xt_sample_set *set);
 
-/* Thins every group of a set to the smallest of their counts (groups of none stay out of it). Returns that count. */
+/* Thins every group of a set to the smallest of their counts (groups of none stay out of it). Returns that
+ * count. */
 uint64_t xt_sample_set_equalise(struct xt_sample_set *set, uint64_t seed);

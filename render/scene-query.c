@@ -7,11 +7,11 @@
 #include "parse/error.h"
 #include "render/axis.h"
 
-#define ALWAYS_EXACT_NS 100000000    /* windows up to this show every box */
-#define MOST_EXACT 300000            /* intervals; beyond, memory and file would grow without use */
-#define MOST_CELLS 40000             /* rows times columns of an overview: bounds its size as a file */
+#define ALWAYS_EXACT_NS 100000000 /* windows up to this show every box */
+#define MOST_EXACT 300000         /* intervals; beyond, memory and file would grow without use */
+#define MOST_CELLS 40000          /* rows times columns of an overview: bounds its size as a file */
 #define LEAST_COLUMNS 150
-#define MANY_VCPUS 24                /* from here on, rows in which nothing happens are left out */
+#define MANY_VCPUS 24 /* from here on, rows in which nothing happens are left out */
 #define DEFAULT_WIDTH_NS 100000000
 #define LONGEST_LOOKBACK_NS 2000000000 /* for the replenishment before the window */
 
@@ -21,14 +21,14 @@ struct query {
     const struct xt_scene_request *request;
     struct xt_db_run *run;
     struct xt_scene *scene;
-    GPtrArray *vcpus;      /* struct xt_db_vcpu * */
-    GHashTable *index;     /* struct xt_db_vcpu.id -> index in scene->vcpus + 1 */
-    GHashTable *all;       /* likewise, every VCPU but idle ones -> struct xt_db_vcpu * */
-    GArray *misses;        /* struct xt_db_period by deadline */
-    GArray *replenish;     /* struct xt_scene_replenish */
-    GArray *before;        /* struct xt_scene_interval before or in the window, for the budgets */
-    int64_t lookback;      /* where those begin */
-    uint64_t *row_count;   /* intervals by VCPU */
+    GPtrArray *vcpus;    /* struct xt_db_vcpu * */
+    GHashTable *index;   /* struct xt_db_vcpu.id -> index in scene->vcpus + 1 */
+    GHashTable *all;     /* likewise, every VCPU but idle ones -> struct xt_db_vcpu * */
+    GArray *misses;      /* struct xt_db_period by deadline */
+    GArray *replenish;   /* struct xt_scene_replenish */
+    GArray *before;      /* struct xt_scene_interval before or in the window, for the budgets */
+    int64_t lookback;    /* where those begin */
+    uint64_t *row_count; /* intervals by VCPU */
 };
 
 static int index_of(const struct query *q, int64_t vcpu)
@@ -54,7 +54,8 @@ static int miss_number(const struct query *q, const struct xt_db_period *period)
 {
     if (q->misses->len == 0)
         return 0;
-    const struct xt_db_period *found = bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
+    const struct xt_db_period *found =
+        bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
     return found ? (int)(found - (const struct xt_db_period *)q->misses->data) + 1 : 0;
 }
 
@@ -75,21 +76,26 @@ static bool window_of_miss(struct query *q, GError **error)
 {
     int n = q->request->miss;
     if ((unsigned)n > q->misses->len) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, q->misses->len > 0 ? "run %s has no miss %d: it has misses 1 to %u"
-                    : "run %s has no miss %d: no server period was missed", q->run->name, n, q->misses->len);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    q->misses->len > 0 ? "run %s has no miss %d: it has misses 1 to %u"
+                                       : "run %s has no miss %d: no server period was missed",
+                    q->run->name, n, q->misses->len);
         return false;
     }
     const struct xt_db_period *m = &g_array_index(q->misses, struct xt_db_period, n - 1);
     const struct xt_db_vcpu *vcpu = vcpu_of(q, m->vcpu);
-    static const char *const causes[XT_N_BLAMES] = {
-        [XT_BLAME_OVERLOAD] = "work with an earlier deadline", [XT_BLAME_INVERSION] = "work with a later deadline",
-        [XT_BLAME_LATENCY] = "an idle pCPU", [XT_BLAME_UNKNOWN] = "unknown"};
+    static const char *const causes[XT_N_BLAMES] = {[XT_BLAME_OVERLOAD] = "work with an earlier deadline",
+                                                    [XT_BLAME_INVERSION] = "work with a later deadline",
+                                                    [XT_BLAME_LATENCY] = "an idle pCPU",
+                                                    [XT_BLAME_UNKNOWN] = "unknown"};
     GString *note = g_string_new(NULL);
     char a[32], b[32], c[32], d[32];
 
     centre(q, m->deadline - m->period_ns / 2, MAX(m->period_ns * 6, 1000000));
-    g_string_append_printf(note, "Miss %d: d%dv%d got %s of %s by its deadline at %s, %s short; its waiting is due to", n,
-                           vcpu ? vcpu->domid : 0, vcpu ? vcpu->vcpu : 0,
+    g_string_append_printf(note,
+                           "Miss %d: d%dv%d got %s of %s by its deadline at %s, %s short; its waiting is due "
+                           "to",
+                           n, vcpu ? vcpu->domid : 0, vcpu ? vcpu->vcpu : 0,
                            xt_format_duration(a, sizeof(a), (double)m->supplied_ns, 4),
                            xt_format_duration(b, sizeof(b), (double)m->budget_ns, 4),
                            xt_format_duration(c, sizeof(c), (double)m->deadline, 7),
@@ -117,8 +123,8 @@ struct job_search {
 static bool match_job(void *user, const struct xt_db_job *job)
 {
     struct job_search *search = user;
-    char *name = g_strdup_printf("%s/%s/%" G_GINT64_FORMAT, job->domain ? job->domain : "", job->task ? job->task : "",
-                                 job->job);
+    char *name = g_strdup_printf("%s/%s/%" G_GINT64_FORMAT, job->domain ? job->domain : "",
+                                 job->task ? job->task : "", job->job);
     search->found = strcmp(name, search->text) == 0;
     g_free(name);
     if (!search->found)
@@ -135,8 +141,8 @@ static bool window_of_job(struct query *q, GError **error)
         return false;
     if (!search.found) {
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "run %s has no job %s (expected DOMAIN/TASK/NUMBER as in view jobs, e.g. vm1/1/17)", q->run->name,
-                    q->request->job);
+                    "run %s has no job %s (expected DOMAIN/TASK/NUMBER as in view jobs, e.g. vm1/1/17)",
+                    q->run->name, q->request->job);
         return false;
     }
     centre(q, (search.release + search.deadline) / 2, MAX((search.deadline - search.release) * 3, 1000000));
@@ -155,7 +161,8 @@ static bool choose_window(struct query *q, GError **error)
         return window_of_job(q, error);
     if (r->around >= 0) {
         if (r->around > end) {
-            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "run %s ends after %.6f s", q->run->name, (double)end / 1e9);
+            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "run %s ends after %.6f s", q->run->name,
+                        (double)end / 1e9);
             return false;
         }
         centre(q, r->around, DEFAULT_WIDTH_NS);
@@ -165,8 +172,10 @@ static bool choose_window(struct query *q, GError **error)
     q->scene->to = r->to < 0 ? end : MIN(r->to, end);
     if (q->scene->from < q->scene->to)
         return true;
-    g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "the window from %.6f s to %.6f s is empty; run %s lasts %.6f s",
-                (double)q->scene->from / 1e9, (double)(r->to < 0 ? end : r->to) / 1e9, q->run->name, (double)end / 1e9);
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                "the window from %.6f s to %.6f s is empty; run %s lasts %.6f s",
+                (double)q->scene->from / 1e9, (double)(r->to < 0 ? end : r->to) / 1e9, q->run->name,
+                (double)end / 1e9);
     return false;
 }
 
@@ -213,8 +222,9 @@ static bool check_selection(const struct query *q, const char *const *texts, con
         }
         if (any)
             continue;
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "run %s has no %s \"%s\"; `xentrail stats` lists what it has",
-                    q->run->name, what, texts[i]);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "run %s has no %s \"%s\"; `xentrail stats` lists what it has", q->run->name, what,
+                    texts[i]);
         return false;
     }
     return true;
@@ -260,7 +270,8 @@ static void add_to_density(struct query *q, const struct xt_scene_interval *i)
         if (i->pcpu >= 0)
             xt_density_add(d, xt_density_row_pcpu(i->pcpu), domid, i->ts, i->end_ts);
     } else {
-        xt_density_add(d, row, i->state == XT_RUNNABLE ? XT_SHARE_RUNNABLE : XT_SHARE_UNKNOWN, i->ts, i->end_ts);
+        xt_density_add(d, row, i->state == XT_RUNNABLE ? XT_SHARE_RUNNABLE : XT_SHARE_UNKNOWN, i->ts,
+                       i->end_ts);
     }
 }
 
@@ -268,7 +279,8 @@ static void add_to_density(struct query *q, const struct xt_scene_interval *i)
 static void turn_to_density(struct query *q)
 {
     unsigned rows = q->scene->vcpus->len + q->scene->pcpus->len;
-    unsigned columns = CLAMP(MOST_CELLS / MAX(rows, 1u), MIN(LEAST_COLUMNS, q->request->n_columns), q->request->n_columns);
+    unsigned columns =
+        CLAMP(MOST_CELLS / MAX(rows, 1u), MIN(LEAST_COLUMNS, q->request->n_columns), q->request->n_columns);
     q->scene->density = xt_density_new(q->scene->from, q->scene->to, columns);
     for (unsigned i = 0; i < q->scene->intervals->len; i++)
         add_to_density(q, &g_array_index(q->scene->intervals, struct xt_scene_interval, i));
@@ -333,7 +345,9 @@ static bool take_dispatch(void *user, const struct xt_db_dispatch *row)
         .vcpu = index,
         .from_pcpu = row->from_pcpu,
         .to_pcpu = row->pcpu,
-        .left_ts = !known ? -1 : row->off_state == XT_NO_STATE ? row->ready_ts : row->off_ts,
+        .left_ts = !known                          ? -1
+                   : row->off_state == XT_NO_STATE ? row->ready_ts
+                                                   : row->off_ts,
         .ts = row->run_ts,
     };
     if (m.ts >= q->scene->from && m.ts < q->scene->to)
@@ -351,7 +365,8 @@ static bool take_replenish(void *user, const struct xt_db_replenish *row)
     return true;
 }
 
-/* false: of a VCPU without a row, or of a reference reservation where the server's own is what it was scheduled by. */
+/* false: of a VCPU without a row, or of a reference reservation where the server's own is what it was
+ * scheduled by. */
 static bool is_shown(const struct query *q, const struct xt_db_period *row)
 {
     int index = index_of(q, row->vcpu);

@@ -60,9 +60,10 @@ static void add_level(struct xt_scene *scene, int vcpu, int64_t ts, int64_t left
     g_array_append_val(scene->levels, level);
 }
 
-/* Budget spent over [from, to), with a point at each corner. Returns what is left; *known is cleared at unknown time. */
-static int64_t spend(struct xt_scene *scene, int vcpu, const struct xt_scene_interval *intervals, unsigned n, unsigned *at,
-                     int64_t from, int64_t to, int64_t left, bool *known)
+/* Budget spent over [from, to), with a point at each corner. Returns what is left; *known is cleared at
+ * unknown time. */
+static int64_t spend(struct xt_scene *scene, int vcpu, const struct xt_scene_interval *intervals, unsigned n,
+                     unsigned *at, int64_t from, int64_t to, int64_t left, bool *known)
 {
     for (; *at < n && intervals[*at].ts < to; (*at)++) {
         const struct xt_scene_interval *i = &intervals[*at];
@@ -85,8 +86,9 @@ static int64_t spend(struct xt_scene *scene, int vcpu, const struct xt_scene_int
     return left;
 }
 
-void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene_replenish *replenish, unsigned n_replenish,
-                         const struct xt_scene_interval *intervals, unsigned n_intervals)
+void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene_replenish *replenish,
+                         unsigned n_replenish, const struct xt_scene_interval *intervals,
+                         unsigned n_intervals)
 {
     unsigned at = 0;
     bool known = false;

@@ -1,5 +1,5 @@
-/* What a Gantt chart shows, in ns and numbers: no lengths, no database. db queries fill it (scene-query.h), or a test
- * does by hand; gantt.h draws it. One run, one window. */
+/* What a Gantt chart shows, in ns and numbers: no lengths, no database. db queries fill it (scene-query.h),
+ * or a test does by hand; gantt.h draws it. One run, one window. */
 #pragma once
 
 #include <glib.h>
@@ -10,18 +10,18 @@
 
 struct xt_scene_vcpu {
     int domid, vcpu;
-    char *domain; /* name as it came, hostile text; NULL unknown. The scene's. */
+    char *domain;                 /* name as it came, hostile text; NULL unknown. The scene's. */
     int64_t period_ns, budget_ns; /* 0 none */
-    bool reference;     /* these are a reference reservation: the scheduler does not know them */
-    int64_t running_ns; /* in the window */
-    bool hidden;        /* no row of its own: not selected, or quiet in the window */
+    bool reference;               /* these are a reference reservation: the scheduler does not know them */
+    int64_t running_ns;           /* in the window */
+    bool hidden;                  /* no row of its own: not selected, or quiet in the window */
 };
 
 struct xt_scene_interval {
     int vcpu; /* index into vcpus, likewise below */
     enum xt_state state;
     enum xt_reason reason; /* why a running interval ended */
-    int pcpu; /* XT_NO_PCPU */
+    int pcpu;              /* XT_NO_PCPU */
     int64_t ts, end_ts;
     bool no_end; /* cut off: open at the run's end, or by lost records; no mark there */
 };
@@ -66,7 +66,8 @@ struct xt_scene_level {
     bool starts;
 };
 
-/* Density: owners of a pCPU row are domids; of a VCPU row pCPUs if those give the colour, else all 0. How much of each of n columns was spent how. Column c covers [column_ts(c), column_ts(c + 1)). */
+/* Density: owners of a pCPU row are domids; of a VCPU row pCPUs if those give the colour, else all 0. How
+ * much of each of n columns was spent how. Column c covers [column_ts(c), column_ts(c + 1)). */
 enum { XT_SHARE_RUNNABLE = -2, XT_SHARE_UNKNOWN = -3, XT_SHARE_MISSES = -4 };
 struct xt_density {
     int64_t from, to;
@@ -79,16 +80,16 @@ struct xt_scene {
     char *run, *policy, *xen_version, *scheduler;
     bool emulated;
     bool core_scheduling; /* pCPUs are undefined: no rows of them */
-    int64_t run_ns;   /* its duration */
+    int64_t run_ns;       /* its duration */
     int64_t hz_error_ppb; /* of the time axis, -1 unknown */
     uint64_t run_misses, run_lost_records;
 
     int64_t from, to; /* window, ns since the run's start */
     char *note;       /* said in the caption: what the window was chosen for; NULL none */
 
-    GArray *vcpus;      /* struct xt_scene_vcpu, in row order; idle ones never */
-    GArray *pcpus;      /* int, ascending */
-    unsigned quiet;     /* VCPUs hidden because they neither ran nor waited in the window */
+    GArray *vcpus;  /* struct xt_scene_vcpu, in row order; idle ones never */
+    GArray *pcpus;  /* int, ascending */
+    unsigned quiet; /* VCPUs hidden because they neither ran nor waited in the window */
 
     GArray *intervals;  /* struct xt_scene_interval, touching the window; running, runnable and unknown */
     GArray *migrations; /* struct xt_scene_migration */
@@ -105,17 +106,19 @@ struct xt_scene {
 struct xt_scene *xt_scene_new(int64_t from, int64_t to);
 void xt_scene_free(struct xt_scene *scene);
 
-/* Budget over time of one VCPU, appended to scene->levels. replenishments and intervals of that VCPU in time order, beginning
- * with the last replenishment before the window if there is one: budget is what it was set to, falls by one ns per ns run,
- * stays at 0. Nothing is drawn before the first replenishment, nor from unknown time on until the next. */
-void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene_replenish *replenish, unsigned n_replenish,
-                         const struct xt_scene_interval *intervals, unsigned n_intervals);
+/* Budget over time of one VCPU, appended to scene->levels. replenishments and intervals of that VCPU in time
+ * order, beginning with the last replenishment before the window if there is one: budget is what it was set
+ * to, falls by one ns per ns run, stays at 0. Nothing is drawn before the first replenishment, nor from
+ * unknown time on until the next. */
+void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene_replenish *replenish,
+                         unsigned n_replenish, const struct xt_scene_interval *intervals,
+                         unsigned n_intervals);
 
 struct xt_density *xt_density_new(int64_t from, int64_t to, unsigned n_columns);
 void xt_density_free(struct xt_density *density);
 int64_t xt_density_column_ts(const struct xt_density *density, unsigned column);
-/* Adds the part of [ts, end_ts) inside the window to row's share of owner, column by column: the sum is exact, whatever
- * the lengths. Rows are numbered by the caller, owners too (from 0 up, or XT_SHARE_*). */
+/* Adds the part of [ts, end_ts) inside the window to row's share of owner, column by column: the sum is
+ * exact, whatever the lengths. Rows are numbered by the caller, owners too (from 0 up, or XT_SHARE_*). */
 void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, int64_t end_ts);
 /* Counts one event at ts. */
 void xt_density_count(struct xt_density *density, int row, int owner, int64_t ts);

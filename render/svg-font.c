@@ -101,11 +101,12 @@ static gboolean write_rule(gpointer key, gpointer value, gpointer user)
     const char *data = hb_blob_get_data(blob, &length);
     char *base64 = g_base64_encode((const guchar *)data, length);
     g_string_append(out, "@font-face{font-family:'");
-    for (const char *p = font->family; *p; p++) /* a family's name comes from a file: keep only what cannot end the string */
+    for (const char *p = font->family; *p;
+         p++) /* a family's name comes from a file: keep only what cannot end the string */
         if (g_ascii_isalnum(*p) || *p == ' ' || *p == '-')
             g_string_append_c(out, *p);
-    g_string_append_printf(out, "';font-weight:%d;font-style:%s;src:url(data:font/ttf;base64,%s)}\n", font->weight,
-                           font->italic ? "italic" : "normal", base64);
+    g_string_append_printf(out, "';font-weight:%d;font-style:%s;src:url(data:font/ttf;base64,%s)}\n",
+                           font->weight, font->italic ? "italic" : "normal", base64);
     g_free(base64);
     hb_blob_destroy(blob);
     hb_face_destroy(subset);

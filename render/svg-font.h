@@ -1,4 +1,5 @@
-/* Fonts inside SVG and HTML: the used letters of each used font, as CSS @font-face rules with the data inline. */
+/* Fonts inside SVG and HTML: the used letters of each used font, as CSS @font-face rules with the data
+ * inline. */
 #pragma once
 
 #include <pango/pango.h>
@@ -10,5 +11,6 @@ void xt_font_set_free(struct xt_font_set *set);
 /* Notes every letter of layout with the font that draws it. */
 void xt_font_set_add(struct xt_font_set *set, PangoLayout *layout);
 
-/* Appends one @font-face rule per font, in order of family and style. A font that cannot be subset is left to the viewer. */
+/* Appends one @font-face rule per font, in order of family and style. A font that cannot be subset is left to
+ * the viewer. */
 void xt_font_set_write_css(const struct xt_font_set *set, GString *out);

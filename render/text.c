@@ -65,7 +65,8 @@ double xt_text_width(const struct xt_font *font, const char *text)
     return (double)logical.width / PANGO_SCALE;
 }
 
-/* Of the first family; taken as fractions of the size, so that a label in a fallback font keeps its baseline. */
+/* Of the first family; taken as fractions of the size, so that a label in a fallback font keeps its baseline.
+ */
 double xt_text_cap_height(const struct xt_font *font)
 {
     return font->size * 0.72;

@@ -6,8 +6,8 @@
 #include "parse/error.h"
 #include "parse/sink.h"
 
-/* After Okabe-Ito and Tol, without their reds (red means a miss), ordered so that neighbours differ by 20 or more steps
- * of CIE lightness: L* is 41, 74, 22, 83, 52, 91, 66. */
+/* After Okabe-Ito and Tol, without their reds (red means a miss), ordered so that neighbours differ by 20 or
+ * more steps of CIE lightness: L* is 41, 74, 22, 83, 52, 91, 66. */
 static const struct xt_look palette[] = {
     {0x0063a8, 0xffffff, 0x0063a8, XT_TEXTURE_NONE}, {0xf0a030, 0x1a1a1a, 0xa86400, XT_TEXTURE_NONE},
     {0x332288, 0xffffff, 0x332288, XT_TEXTURE_NONE}, {0x99d6f2, 0x1a1a1a, 0x2a86b0, XT_TEXTURE_NONE},
@@ -104,8 +104,10 @@ bool xt_theme_init(struct xt_theme *theme, const char *size, GError **error)
     if (font == 0) {
         if (!parse_size(size, &theme->width, &theme->height)) {
             g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                        "size \"%s\": expected column, page, slide or WIDTHxHEIGHT in pt (or px, mm, in: \"160x90mm\"), "
-                        "between 150x100 and 5000x5000 pt", size);
+                        "size \"%s\": expected column, page, slide or WIDTHxHEIGHT in pt (or px, mm, in: "
+                        "\"160x90mm\"), "
+                        "between 150x100 and 5000x5000 pt",
+                        size);
             return false;
         }
         font = CLAMP(theme->width / 75, 6.5, 13);

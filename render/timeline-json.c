@@ -3,7 +3,7 @@
 #include "render/scene-query.h"
 #include "render/theme.h"
 
-#define MOST_INTERVALS 600000        /* of all runs together: some 10 MB of HTML */
+#define MOST_INTERVALS 600000 /* of all runs together: some 10 MB of HTML */
 #define MOST_INTERVALS_OF_RUN 150000
 #define OVERVIEW_COLUMNS 1500
 
@@ -14,7 +14,8 @@ void xt_json_put_string(GString *out, const char *text)
     g_string_append_c(out, '"');
     for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
-        if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x2028 || c == 0x2029 || c == 0x7f)
+        if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x2028 ||
+            c == 0x2029 || c == 0x7f)
             g_string_append_printf(out, "\\u%04x", c);
         else
             g_string_append_unichar(out, c);
@@ -37,12 +38,12 @@ static void put_vcpus(GString *out, const struct xt_scene *scene)
     for (unsigned v = 0; v < scene->vcpus->len; v++) {
         const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
         struct xt_look look = xt_look_domain((unsigned)vcpu->domid);
-        g_string_append_printf(out, "%s{\"d\":%d,\"v\":%d,\"c\":\"#%06x\",\"k\":\"#%06x\"", v > 0 ? "," : "", vcpu->domid,
-                               vcpu->vcpu, look.fill, look.ink);
+        g_string_append_printf(out, "%s{\"d\":%d,\"v\":%d,\"c\":\"#%06x\",\"k\":\"#%06x\"", v > 0 ? "," : "",
+                               vcpu->domid, vcpu->vcpu, look.fill, look.ink);
         put_optional(out, "n", vcpu->domain);
         if (vcpu->period_ns > 0)
-            g_string_append_printf(out, ",\"p\":%" G_GINT64_FORMAT ",\"b\":%" G_GINT64_FORMAT "%s", vcpu->period_ns,
-                                   vcpu->budget_ns, vcpu->reference ? ",\"r\":1" : "");
+            g_string_append_printf(out, ",\"p\":%" G_GINT64_FORMAT ",\"b\":%" G_GINT64_FORMAT "%s",
+                                   vcpu->period_ns, vcpu->budget_ns, vcpu->reference ? ",\"r\":1" : "");
         g_string_append_c(out, '}');
     }
     g_string_append(out, "]");
@@ -64,8 +65,9 @@ static void put_intervals(GString *out, const struct xt_scene *scene)
     g_string_append(out, ",\"iv\":[");
     for (unsigned n = 0; n < scene->intervals->len; n++) {
         const struct xt_scene_interval *i = &g_array_index(scene->intervals, struct xt_scene_interval, n);
-        g_string_append_printf(out, "%s%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d,%d", n > 0 ? "," : "", i->ts - last,
-                               i->end_ts - i->ts, i->vcpu, (int)i->state + 8 * (int)i->reason + 256 * (i->pcpu + 1));
+        g_string_append_printf(out, "%s%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d,%d", n > 0 ? "," : "",
+                               i->ts - last, i->end_ts - i->ts, i->vcpu,
+                               (int)i->state + 8 * (int)i->reason + 256 * (i->pcpu + 1));
         last = i->ts;
     }
     g_string_append(out, "]");
@@ -76,15 +78,17 @@ static void put_periods(GString *out, const struct xt_scene *scene)
     g_string_append(out, ",\"ps\":[");
     for (unsigned n = 0; n < scene->periods->len; n++) {
         const struct xt_scene_period *p = &g_array_index(scene->periods, struct xt_scene_period, n);
-        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d",
-                               n > 0 ? "," : "", p->vcpu, p->release, p->deadline - p->release, p->supplied_ns, p->budget_ns,
-                               p->number);
+        g_string_append_printf(out,
+                               "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT
+                               ",%" G_GINT64_FORMAT ",%d",
+                               n > 0 ? "," : "", p->vcpu, p->release, p->deadline - p->release,
+                               p->supplied_ns, p->budget_ns, p->number);
     }
     g_string_append(out, "],\"loss\":[");
     for (unsigned n = 0; n < scene->losses->len; n++) {
         const struct xt_scene_loss *l = &g_array_index(scene->losses, struct xt_scene_loss, n);
-        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GUINT64_FORMAT, n > 0 ? "," : "", l->pcpu,
-                               l->ts, l->end_ts - l->ts, l->records);
+        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GUINT64_FORMAT,
+                               n > 0 ? "," : "", l->pcpu, l->ts, l->end_ts - l->ts, l->records);
     }
     g_string_append(out, "]");
 }
@@ -95,24 +99,25 @@ static void put_misses(GString *out, const struct xt_scene *scene)
     g_string_append(out, ",\"misses\":[");
     for (unsigned n = 0; n < scene->misses->len; n++) {
         const struct xt_scene_period *p = &g_array_index(scene->misses, struct xt_scene_period, n);
-        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d", n > 0 ? "," : "", p->vcpu, p->release,
-                               p->deadline, p->number);
+        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d", n > 0 ? "," : "",
+                               p->vcpu, p->release, p->deadline, p->number);
     }
     g_string_append(out, "]");
 }
 
-static void put_share(GString *out, const struct xt_density *d, int row, int owner, const char *name, int index,
-                      const char *colour)
+static void put_share(GString *out, const struct xt_density *d, int row, int owner, const char *name,
+                      int index, const char *colour)
 {
     const int64_t *share = xt_density_share(d, row, owner);
     if (!share)
         return;
-    g_string_append_printf(out, "%s{\"%s\":%d,\"c\":\"%s\",\"of255\":[", out->str[out->len - 1] == '[' ? "" : ",", name, index,
-                           colour);
+    g_string_append_printf(out, "%s{\"%s\":%d,\"c\":\"%s\",\"of255\":[",
+                           out->str[out->len - 1] == '[' ? "" : ",", name, index, colour);
     for (unsigned c = 0; c < d->n_columns; c++) {
         int64_t length = xt_density_column_ts(d, c + 1) - xt_density_column_ts(d, c);
         /* rounded up: what there was is seen */
-        g_string_append_printf(out, "%s%d", c > 0 ? "," : "", (int)((share[c] * 255 + length - 1) / MAX(length, 1)));
+        g_string_append_printf(out, "%s%d", c > 0 ? "," : "",
+                               (int)((share[c] * 255 + length - 1) / MAX(length, 1)));
     }
     g_string_append(out, "]}");
 }
@@ -124,7 +129,8 @@ static void put_overview(GString *out, const struct xt_scene *scene)
 
     g_string_append(out, ",\"overview\":[");
     for (unsigned v = 0; v < scene->vcpus->len; v++) {
-        int domid = g_array_index(scene->vcpus, struct xt_scene_vcpu, v).domid, row = xt_density_row_vcpu((int)v);
+        int domid = g_array_index(scene->vcpus, struct xt_scene_vcpu, v).domid,
+            row = xt_density_row_vcpu((int)v);
         char colour[16];
         g_snprintf(colour, sizeof(colour), "#%06x", xt_look_domain((unsigned)domid).fill);
         put_share(out, d, row, 0, "vcpu", (int)v, colour);
@@ -141,14 +147,16 @@ static void put_overview(GString *out, const struct xt_scene *scene)
     g_hash_table_unref(domids);
 }
 
-static struct xt_scene *query(struct xt_db *db, const char *run, int64_t to, enum xt_detail detail, GError **error)
+static struct xt_scene *query(struct xt_db *db, const char *run, int64_t to, enum xt_detail detail,
+                              GError **error)
 {
-    struct xt_scene_request request = {.run = run, .from = -1, .to = to, .around = -1, .detail = detail,
-                                       .n_columns = OVERVIEW_COLUMNS};
+    struct xt_scene_request request = {
+        .run = run, .from = -1, .to = to, .around = -1, .detail = detail, .n_columns = OVERVIEW_COLUMNS};
     return xt_scene_query(db, &request, error);
 }
 
-static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run, uint64_t most, GError **error)
+static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run, uint64_t most,
+                    GError **error)
 {
     struct xt_scene *overview = query(db, run->name, -1, XT_DETAIL_OVERVIEW, error);
     if (!overview)
@@ -166,7 +174,8 @@ static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run,
     g_string_append(out, "{\"name\":");
     xt_json_put_string(out, run->name);
     put_optional(out, "policy", run->policy);
-    g_string_append_printf(out, ",\"ns\":%" G_GINT64_FORMAT ",\"until\":%" G_GINT64_FORMAT ",\"pcpus\":[", run->duration_ns, until);
+    g_string_append_printf(out, ",\"ns\":%" G_GINT64_FORMAT ",\"until\":%" G_GINT64_FORMAT ",\"pcpus\":[",
+                           run->duration_ns, until);
     for (unsigned p = 0; p < scene->pcpus->len; p++)
         g_string_append_printf(out, "%s%d", p > 0 ? "," : "", g_array_index(scene->pcpus, int, p));
     g_string_append(out, "]");

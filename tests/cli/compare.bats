@@ -33,7 +33,7 @@ in_browser() {
     while IFS='|' read -r policy n misses; do
         grep -qE "^ *$policy .* ${n} " <<<"$(tr -d '\302\240' <<<"$text" | sed 's/\([0-9]\) \([0-9][0-9][0-9]\)\b/\1\2/g')" ||
             { echo "no row for $policy with $n"; false; }
-    done < <(sqlite3 "$DB" "SELECT policy, periods, period_misses FROM policy_stats")
+    done < <(sqlite3 "$DB" "SELECT policy, periods_judged, period_misses FROM policy_stats")
     for word in Definitions 'Period miss' 'xentrail import' 'xentrail compare --db'; do
         grep -q "$word" <<<"$text"
     done

@@ -7,10 +7,14 @@ struct sim {
     int64_t left_ts;
 };
 
-static void close_interval(struct xt_scene *scene, const struct sim *s, int index, int64_t ts, enum xt_reason reason,
-                           int64_t *ran)
+static void close_interval(struct xt_scene *scene, const struct sim *s, int index, int64_t ts,
+                           enum xt_reason reason, int64_t *ran)
 {
-    struct xt_scene_interval i = {.vcpu = index, .state = s->state, .reason = reason, .ts = s->since, .end_ts = ts,
+    struct xt_scene_interval i = {.vcpu = index,
+                                  .state = s->state,
+                                  .reason = reason,
+                                  .ts = s->since,
+                                  .end_ts = ts,
                                   .pcpu = s->state == XT_RUNNING ? s->pcpu : XT_NO_PCPU};
     if (ts <= s->since || ts <= scene->from || s->since >= scene->to)
         return;
@@ -20,8 +24,8 @@ static void close_interval(struct xt_scene *scene, const struct sim *s, int inde
         *ran += MIN(ts, scene->to) - MAX(s->since, scene->from);
 }
 
-static void change(struct xt_scene *scene, struct sim *s, int index, int64_t ts, enum xt_state state, int pcpu,
-                   enum xt_reason reason, int64_t *ran)
+static void change(struct xt_scene *scene, struct sim *s, int index, int64_t ts, enum xt_state state,
+                   int pcpu, enum xt_reason reason, int64_t *ran)
 {
     if (s->state == state && s->pcpu == pcpu)
         return;
@@ -30,7 +34,8 @@ static void change(struct xt_scene *scene, struct sim *s, int index, int64_t ts,
         s->last_pcpu = s->pcpu;
         s->left_ts = ts;
     }
-    if (state == XT_RUNNING && s->last_pcpu >= 0 && s->last_pcpu != pcpu && ts >= scene->from && ts < scene->to) {
+    if (state == XT_RUNNING && s->last_pcpu >= 0 && s->last_pcpu != pcpu && ts >= scene->from &&
+        ts < scene->to) {
         struct xt_scene_migration m = {index, s->last_pcpu, pcpu, s->left_ts, ts};
         g_array_append_val(scene->migrations, m);
     }
@@ -44,12 +49,14 @@ static int pick(const struct sim *sims, const bool *placed, unsigned n)
 {
     int best = -1;
     for (unsigned i = 0; i < n; i++)
-        if (!placed[i] && sims[i].left > 0 && sims[i].wanted > 0 && (best < 0 || sims[i].deadline < sims[best].deadline))
+        if (!placed[i] && sims[i].left > 0 && sims[i].wanted > 0 &&
+            (best < 0 || sims[i].deadline < sims[best].deadline))
             best = (int)i;
     return best;
 }
 
-static void schedule(struct xt_scene *scene, struct sim *sims, unsigned n, unsigned n_pcpus, int64_t ts, int64_t *ran)
+static void schedule(struct xt_scene *scene, struct sim *sims, unsigned n, unsigned n_pcpus, int64_t ts,
+                     int64_t *ran)
 {
     bool *placed = g_new0(bool, n), *busy = g_new0(bool, n_pcpus);
     int *chosen = g_new(int, n_pcpus);
@@ -68,7 +75,9 @@ static void schedule(struct xt_scene *scene, struct sim *sims, unsigned n, unsig
         if (placed[i])
             continue;
         bool wants = sims[i].wanted > 0;
-        enum xt_reason reason = !wants ? XT_REASON_BLOCKED : sims[i].left > 0 ? XT_REASON_PREEMPTED : XT_REASON_DEPLETED;
+        enum xt_reason reason = !wants             ? XT_REASON_BLOCKED
+                                : sims[i].left > 0 ? XT_REASON_PREEMPTED
+                                                   : XT_REASON_DEPLETED;
         change(scene, &sims[i], (int)i, ts, wants ? XT_RUNNABLE : XT_BLOCKED, XT_NO_PCPU, reason, ran);
     }
     for (unsigned c = 0; c < n_chosen; c++) {
@@ -86,13 +95,14 @@ static void schedule(struct xt_scene *scene, struct sim *sims, unsigned n, unsig
     g_free(chosen);
 }
 
-static void release(struct xt_scene *scene, const struct sim_server *server, struct sim *s, int index, int64_t ts, int *misses,
-                    GArray *replenish)
+static void release(struct xt_scene *scene, const struct sim_server *server, struct sim *s, int index,
+                    int64_t ts, int *misses, GArray *replenish)
 {
     if (ts > 0) {
         bool missed = s->wanted > 0 && s->left > 0;
-        struct xt_scene_period p = {index, ts - server->period_ns, ts, server->budget_ns, server->budget_ns - s->left, true,
-                                    missed, false, missed ? ++*misses : 0};
+        struct xt_scene_period p = {
+            index, ts - server->period_ns, ts, server->budget_ns, server->budget_ns - s->left, true, missed,
+            false, missed ? ++*misses : 0};
         if (p.deadline >= scene->from && p.release <= scene->to)
             g_array_append_val(scene->periods, p);
     }
@@ -121,8 +131,8 @@ static void add_levels(struct xt_scene *scene, unsigned n, GArray *replenish)
     }
 }
 
-struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers, unsigned n_pcpus, int64_t duration_ns,
-                           int64_t step_ns, int64_t from, int64_t to, int64_t *ran_ns)
+struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers, unsigned n_pcpus,
+                           int64_t duration_ns, int64_t step_ns, int64_t from, int64_t to, int64_t *ran_ns)
 {
     struct xt_scene *scene = xt_scene_new(from, to);
     struct sim *sims = g_new0(struct sim, n_servers);
@@ -133,8 +143,11 @@ struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers,
     for (unsigned p = 0; p < n_pcpus; p++)
         g_array_append_val(scene->pcpus, p);
     for (unsigned i = 0; i < n_servers; i++) {
-        struct xt_scene_vcpu v = {.domid = servers[i].domid, .vcpu = servers[i].vcpu, .domain = g_strdup(servers[i].domain),
-                                  .period_ns = servers[i].period_ns, .budget_ns = servers[i].budget_ns};
+        struct xt_scene_vcpu v = {.domid = servers[i].domid,
+                                  .vcpu = servers[i].vcpu,
+                                  .domain = g_strdup(servers[i].domain),
+                                  .period_ns = servers[i].period_ns,
+                                  .budget_ns = servers[i].budget_ns};
         g_array_append_val(scene->vcpus, v);
         sims[i] = (struct sim){.state = XT_BLOCKED, .pcpu = XT_NO_PCPU, .last_pcpu = -1};
     }

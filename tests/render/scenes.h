@@ -10,7 +10,8 @@ struct sim_server {
     const char *domain;
 };
 
-/* Runs servers on n_pcpus from 0 to duration_ns in steps of step_ns and keeps what falls into [from, to). Misses are
- * numbered. Expected sums: *ran_ns (may be NULL) is set to the time that all servers ran within the window. */
-struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers, unsigned n_pcpus, int64_t duration_ns,
-                           int64_t step_ns, int64_t from, int64_t to, int64_t *ran_ns);
+/* Runs servers on n_pcpus from 0 to duration_ns in steps of step_ns and keeps what falls into [from, to).
+ * Misses are numbered. Expected sums: *ran_ns (may be NULL) is set to the time that all servers ran within
+ * the window. */
+struct xt_scene *sim_scene(const struct sim_server *servers, unsigned n_servers, unsigned n_pcpus,
+                           int64_t duration_ns, int64_t step_ns, int64_t from, int64_t to, int64_t *ran_ns);

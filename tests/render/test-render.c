@@ -1,9 +1,11 @@
-/* Drawing, checked on scenes and samples made by hand: what should stand in the picture is known beforehand. */
+/* Drawing, checked on scenes and samples made by hand: what should stand in the picture is known beforehand.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "parse/error.h"
+#include "render/axis.h"
 #include "render/gantt.h"
 #include "render/plot.h"
 #include "render/text.h"
@@ -12,8 +14,8 @@
 #define MS 1000000LL
 
 static const struct sim_server servers[] = {
-    {0, 0, 10 * MS, 4 * MS, 1 * MS, "Domain-0"},   {1, 0, 10 * MS, 4 * MS, 3 * MS, "vm1"},
-    {1, 1, 10 * MS, 4 * MS, 9 * MS, "vm1"},        {2, 0, 20 * MS, 6 * MS, 9 * MS, "<b>&\"amp;'"},
+    {0, 0, 10 * MS, 4 * MS, 1 * MS, "Domain-0"},    {1, 0, 10 * MS, 4 * MS, 3 * MS, "vm1"},
+    {1, 1, 10 * MS, 4 * MS, 9 * MS, "vm1"},         {2, 0, 20 * MS, 6 * MS, 9 * MS, "<b>&\"amp;'"},
     {2, 1, 25 * MS, 9 * MS, 9 * MS, "<b>&\"amp;'"}, {3, 0, 10 * MS, 4 * MS, 4 * MS, "مرحبا بالعالم"},
 };
 
@@ -87,7 +89,8 @@ static void test_geometry(void)
             drawn += attribute(box, "width");
         }
         g_assert_cmpuint(n, >, 50);
-        g_assert_cmpfloat_with_epsilon(drawn / width * (double)(to - from), (double)ran, (double)n * 0.001 / width * (double)(to - from));
+        g_assert_cmpfloat_with_epsilon(drawn / width * (double)(to - from), (double)ran,
+                                       (double)n * 0.001 / width * (double)(to - from));
     }
     g_free(svg);
     g_bytes_unref(bytes);
@@ -99,7 +102,8 @@ static void test_deterministic(void)
     for (unsigned f = 0; f < G_N_ELEMENTS(formats); f++) {
         GBytes *bytes[2];
         for (unsigned i = 0; i < 2; i++) {
-            struct xt_scene *scene = sim_scene(servers, G_N_ELEMENTS(servers), 2, 300 * MS, MS / 10, 100 * MS, 200 * MS, NULL);
+            struct xt_scene *scene =
+                sim_scene(servers, G_N_ELEMENTS(servers), 2, 300 * MS, MS / 10, 100 * MS, 200 * MS, NULL);
             bytes[i] = draw_scene(scene, "page", XT_ROWS_PCPU | XT_ROWS_VCPU, formats[f]);
             g_usleep(i == 0 ? 1100000 : 0); /* into another second, should a clock be asked */
         }
@@ -123,8 +127,14 @@ static void check_markup(const char *svg)
 
 static void test_hostile_names(void)
 {
-    static const char *const names[] = {"</text><script>alert(1)</script>", "a\nb\tc\x01\x7f", "\xff\xfe broken \xc3",
-                                        "x\u202edetrever\u202c", "שלום עולם", "", "--><!--", "&amp;&#0;"};
+    static const char *const names[] = {"</text><script>alert(1)</script>",
+                                        "a\nb\tc\x01\x7f",
+                                        "\xff\xfe broken \xc3",
+                                        "x\u202edetrever\u202c",
+                                        "שלום עולם",
+                                        "",
+                                        "--><!--",
+                                        "&amp;&#0;"};
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         struct sim_server server = {1, 0, 10 * MS, 4 * MS, 3 * MS, names[i]};
         struct xt_scene *scene = sim_scene(&server, 1, 1, 100 * MS, MS, 0, 100 * MS, NULL);
@@ -149,7 +159,8 @@ static void test_budget(void)
     struct xt_scene_interval i[] = {{.state = XT_RUNNING, .ts = 2 * MS, .end_ts = 5 * MS},
                                     {.state = XT_RUNNABLE, .ts = 10 * MS, .end_ts = 11 * MS},
                                     {.state = XT_RUNNING, .ts = 11 * MS, .end_ts = 17 * MS}};
-    static const int64_t expected[][2] = {{0, 4}, {2, 4}, {5, 1}, {10, 1}, {10, 4}, {11, 4}, {15, 0}, {20, 0}};
+    static const int64_t expected[][2] = {{0, 4},  {2, 4},  {5, 1},  {10, 1},
+                                          {10, 4}, {11, 4}, {15, 0}, {20, 0}};
 
     xt_scene_add_levels(scene, 0, r, 2, i, 3);
     g_assert_cmpuint(scene->levels->len, ==, G_N_ELEMENTS(expected));
@@ -186,7 +197,8 @@ static void test_density(void)
 {
     GRand *rand = g_rand_new_with_seed(1);
     for (unsigned round = 0; round < 200; round++) {
-        int64_t from = g_rand_int_range(rand, 0, 1000), to = from + g_rand_int_range(rand, 1, 100000), total = 0;
+        int64_t from = g_rand_int_range(rand, 0, 1000), to = from + g_rand_int_range(rand, 1, 100000),
+                total = 0;
         struct xt_density *d = xt_density_new(from, to, (unsigned)g_rand_int_range(rand, 1, 500));
         for (int64_t ts = 0; ts < to + 100;) {
             int64_t end = ts + g_rand_int_range(rand, 1, 300);
@@ -284,9 +296,67 @@ static void test_fit(void)
     }
 }
 
+/* Figures from Wilson's formula as textbooks print them. */
+static void test_wilson(void)
+{
+    double low, high;
+    xt_wilson(5, 10, &low, &high);
+    g_assert_cmpfloat_with_epsilon(low, 0.2366, 0.0001);
+    g_assert_cmpfloat_with_epsilon(high, 0.7634, 0.0001);
+    xt_wilson(0, 10, &low, &high);
+    g_assert_cmpfloat(low, ==, 0);
+    g_assert_cmpfloat_with_epsilon(high, 0.2775, 0.0001);
+    xt_wilson(10, 10, &low, &high);
+    g_assert_cmpfloat_with_epsilon(low, 0.7225, 0.0001);
+    g_assert_cmpfloat(high, ==, 1);
+    xt_wilson(0, 0, &low, &high);
+    g_assert_cmpfloat(low, ==, 0);
+    g_assert_cmpfloat(high, ==, 1);
+}
+
+/* Whatever the window, ticks lie in it, ascend, and no two say the same. */
+static void test_time_ticks(void)
+{
+    static const int64_t spans[] = {1,       7,        100,       5000,        50000,        999999,
+                                    10 * MS, 100 * MS, 5000 * MS, 600000 * MS, 86400000 * MS};
+    static const int64_t starts[] = {0, 1, 3214210000, 86399 * 1000 * MS};
+    for (unsigned s = 0; s < G_N_ELEMENTS(spans); s++)
+        for (unsigned b = 0; b < G_N_ELEMENTS(starts); b++)
+            for (unsigned most = 2; most < 20; most += 5) {
+                struct xt_ticks ticks;
+                xt_ticks_time(&ticks, starts[b], starts[b] + spans[s], most);
+                g_assert_cmpuint(ticks.n, <=, most + 1);
+                for (unsigned i = 0; i < ticks.n; i++) {
+                    g_assert_cmpfloat(ticks.tick[i].at, >=, (double)starts[b]);
+                    g_assert_cmpfloat(ticks.tick[i].at, <=, (double)(starts[b] + spans[s]));
+                    g_assert_cmpuint(strlen(ticks.tick[i].label), <=, 12);
+                    if (i > 0)
+                        g_assert_cmpstr(ticks.tick[i].label, !=, ticks.tick[i - 1].label);
+                }
+            }
+}
+
+static void test_format(void)
+{
+    static const struct {
+        double ns;
+        unsigned digits;
+        const char *text;
+    } cases[] = {{0, 3, "0 ns"},        {999, 3, "999 ns"},    {1000, 3, "1 µs"},
+                 {12345, 3, "12.3 µs"}, {4000000, 4, "4 ms"},  {1234567890, 4, "1.235 s"},
+                 {999999, 3, "1 ms"},   {999400, 3, "999 µs"}, {-1500, 3, "-1.5 µs"}};
+    char text[32];
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpstr(xt_format_duration(text, sizeof(text), cases[i].ns, cases[i].digits), ==,
+                        cases[i].text);
+    g_assert_cmpstr(xt_format_count(text, sizeof(text), 9999), ==, "9999");
+    g_assert_cmpstr(xt_format_count(text, sizeof(text), 1234567), ==, "1\u00a0234\u00a0567");
+}
+
 static void test_sizes(void)
 {
-    static const char *const bad[] = {"", "pag", "100", "x100", "100x", "100x100furlong", "-5x100", "1x1", "1e9x1e9", "nanxnan"};
+    static const char *const bad[] = {"",       "pag", "100",     "x100",   "100x", "100x100furlong",
+                                      "-5x100", "1x1", "1e9x1e9", "nanxnan"};
     struct xt_theme theme = theme_of("160x90mm");
     g_assert_cmpfloat_with_epsilon(theme.width, 453.54, 0.01);
     g_assert_cmpfloat_with_epsilon(theme.height, 255.12, 0.01);
@@ -298,7 +368,8 @@ static void test_sizes(void)
     }
 }
 
-/* 1 and 64 pCPUs, 300 VCPUs, every size: the figure keeps its width, and a fixed height if there is room for one row. */
+/* 1 and 64 pCPUs, 300 VCPUs, every size: the figure keeps its width, and a fixed height if there is room for
+ * one row. */
 static void test_extremes(void)
 {
     static const char *const sizes[] = {"column", "page", "slide", "300x200", "150x100"};
@@ -337,6 +408,9 @@ int main(int argc, char **argv)
     g_test_add_func("/render/samples/thin", test_thin);
     g_test_add_func("/render/bins", test_bins);
     g_test_add_func("/render/text/fit", test_fit);
+    g_test_add_func("/render/wilson", test_wilson);
+    g_test_add_func("/render/axis/time", test_time_ticks);
+    g_test_add_func("/render/axis/format", test_format);
     g_test_add_func("/render/sizes", test_sizes);
     return g_test_run();
 }
