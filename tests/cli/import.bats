@@ -150,6 +150,33 @@ bats_require_minimum_version 1.5.0
     [ "$status" = 0 ]
 }
 
+@test "no room: the database is as it was, a new one is taken away" {
+    zstd -dcq "$SOURCE"/examples/noisy-gedf/trace.xen.zst >t.xen
+    trap '' XFSZ # writing past the limit fails like a full disk
+    (ulimit -f 300 && run "$XENTRAIL" import --db new.db t.xen && [ "$status" = 4 ] && [[ $output == *new.db* ]])
+    [ ! -e new.db ] && [ ! -e new.db-journal ]
+    import "$SOURCE/examples/gedf"
+    cp "$db" before
+    blocks=$(($(stat -c %s "$db") / 1024 + 100))
+    (ulimit -f $blocks && run "$XENTRAIL" import --db "$db" t.xen && [ "$status" = 4 ])
+    cmp "$db" before
+    [ ! -e "$db-journal" ]
+}
+
+@test "interrupted: the database is as it was" {
+    import "$SOURCE/examples/gedf"
+    cp "$db" before
+    mkfifo pipe
+    "$XENTRAIL" import --db "$db" --name piped - <pipe 2>err &
+    pid=$!
+    exec 9>pipe
+    zstd -dcq "$SOURCE"/examples/pedf/trace.xen.zst >&9
+    kill -INT $pid # while it waits for more
+    exec 9>&-
+    wait $pid && false
+    cmp "$db" before
+}
+
 @test "two imports at once into one new file: both get in" {
     for i in 1 2 3; do
         rm -f "$db"
