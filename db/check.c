@@ -60,6 +60,11 @@ static const struct {
       " || ', ' || v.unknown_ns FROM vcpu v JOIN (SELECT vcpu, sum(running_ns) AS running, sum(runnable_ns) AS runnable,"
       " sum(unknown_ns) AS unknown FROM vcpu_share GROUP BY vcpu) s ON s.vcpu = v.id WHERE s.running <> v.running_ns"
       " OR s.runnable <> v.runnable_ns OR s.unknown <> v.unknown_ns LIMIT 100" },
+    { "shares' counts",
+      "SELECT 'run ' || s.run || ', d' || s.domid || 'v' || s.vcpu || ': shares count ' || s.n || ' intervals, there are ' || i.n"
+      " FROM (SELECT run, domid, vcpu, sum(intervals) AS n FROM vcpu_shares GROUP BY 1, 2, 3) s JOIN (SELECT run, domid, vcpu,"
+      " count(*) AS n FROM intervals WHERE dur > 0 AND state IN ('running', 'runnable', 'unknown') GROUP BY 1, 2, 3) i"
+      " USING (run, domid, vcpu) WHERE s.n <> i.n LIMIT 100" },
     { "rules",
       "SELECT 'run ' || r.run || ', rule ' || r.rule || ': broken ' || r.broken || ' times, but ' || v.n || ' rows'"
       " FROM rule r JOIN (SELECT run, rule, count(*) AS n FROM violation GROUP BY 1, 2) v USING (run, rule)"

@@ -165,6 +165,7 @@ struct xt_db_share {
     int32_t pcpu;  /* XT_NO_PCPU: of a VCPU */
     uint16_t domid; /* of a pCPU: to which domain it gave running_ns */
     int64_t running_ns, runnable_ns, unknown_ns;
+    uint64_t intervals; /* of a VCPU, in these three states, that began in the bin */
 };
 bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
                       bool (*each)(void *user, const struct xt_db_share *share), void *user, GError **error);

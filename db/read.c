@@ -421,8 +421,8 @@ bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
                       bool (*each)(void *user, const struct xt_db_share *share), void *user, GError **error)
 {
     static const char sql[] =
-        "SELECT x.bin, x.vcpu, NULL, 0, x.running_ns, x.runnable_ns, x.unknown_ns" CHUNKS_OF("vcpu_share")
-        " UNION ALL SELECT x.bin, 0, x.pcpu, x.domid, x.running_ns, 0, 0" CHUNKS_OF("pcpu_share");
+        "SELECT x.bin, x.vcpu, NULL, 0, x.running_ns, x.runnable_ns, x.unknown_ns, x.intervals" CHUNKS_OF("vcpu_share")
+        " UNION ALL SELECT x.bin, 0, x.pcpu, x.domid, x.running_ns, 0, 0, 0" CHUNKS_OF("pcpu_share");
     int64_t share_ns;
     char *ask = g_strdup_printf("SELECT share_ns FROM run WHERE id = %" G_GINT64_FORMAT, run);
     bool ok = xt_db_get_int(xt_db_sqlite(db), ask, 0, &share_ns, error), go = true;
@@ -437,6 +437,7 @@ bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
             .bin = get(&w, 0, 0), .vcpu = get(&w, 1, 0), .pcpu = (int32_t)get(&w, 2, XT_NO_PCPU),
             .domid = (uint16_t)get(&w, 3, 0), .running_ns = get(&w, 4, 0), .runnable_ns = get(&w, 5, 0),
             .unknown_ns = get(&w, 6, 0),
+            .intervals = (uint64_t)get(&w, 7, 0),
         };
 
         if (share.bin * share_ns < to && (share.bin + 1) * share_ns > from)

@@ -267,7 +267,8 @@ CREATE TABLE vcpu_share (
     vcpu INTEGER NOT NULL,       -- vcpu.id; no idle ones
     running_ns INTEGER NOT NULL,
     runnable_ns INTEGER NOT NULL,
-    unknown_ns INTEGER NOT NULL
+    unknown_ns INTEGER NOT NULL,
+    intervals INTEGER NOT NULL   -- in these three states that began in the bin
 );
 
 CREATE TABLE pcpu_share (
@@ -613,7 +614,7 @@ CREATE VIEW blames AS
 CREATE VIEW vcpu_shares AS
     -- How much of each bin of time a VCPU spent how; only in runs too long to read every interval (runs.share_ns).
     SELECT c.run, v.domid, v.vcpu, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
-        s.running_ns, s.runnable_ns, s.unknown_ns, v.domain, c.from_ts AS chunk_from, c.to_ts AS chunk_to
+        s.running_ns, s.runnable_ns, s.unknown_ns, s.intervals, v.domain, c.from_ts AS chunk_from, c.to_ts AS chunk_to
     FROM chunk c CROSS JOIN run r ON r.id = c.run CROSS JOIN vcpu_share s ON s.id BETWEEN c.first_id AND c.last_id
         CROSS JOIN vcpu v ON v.id = s.vcpu
     WHERE c.kind = 'vcpu_share';

@@ -13,6 +13,7 @@ enum { ID_BITS = 41, PCPU_BIT = ID_BITS, BIN_SHIFT = PCPU_BIT + 1, STATE_BITS = 
 struct cell {
     uint64_t key; /* 0: free */
     int64_t ns;
+    uint64_t n; /* additions that began in this bin */
 };
 
 struct xt_shares {
@@ -86,6 +87,7 @@ static void rehash(struct xt_shares *s, unsigned size, unsigned shift)
         s->n += cell->key == 0;
         cell->key = key;
         cell->ns += s->cells[i].ns;
+        cell->n += s->cells[i].n;
     }
     g_free(s->cells);
     s->cells = cells;
@@ -118,7 +120,7 @@ static int64_t bin_at(struct xt_shares *s, int64_t ts)
 
 static void add(struct xt_shares *s, uint64_t id, int64_t ts, int64_t end_ts)
 {
-    while (ts < end_ts) {
+    for (uint64_t begins = 1; ts < end_ts; begins = 0) {
         struct cell *cell;
         int64_t bin, until;
 
@@ -129,6 +131,7 @@ static void add(struct xt_shares *s, uint64_t id, int64_t ts, int64_t end_ts)
         s->n += cell->key == 0;
         cell->key = key_of((uint64_t)bin, id);
         cell->ns += until - ts;
+        cell->n += begins;
         ts = until;
     }
 }
@@ -191,6 +194,7 @@ static unsigned give_vcpu(const struct cell *cells, unsigned n, bool (*each)(voi
     for (i = 0; i < n && (cells[i].key - 1) >> STATE_BITS == same; i++) {
         unsigned state = (unsigned)(cells[i].key - 1) & ((1u << STATE_BITS) - 1);
 
+        share.intervals += cells[i].n;
         if (state == XT_RUNNING)
             share.running_ns = cells[i].ns;
         else if (state == XT_RUNNABLE)

@@ -9,7 +9,7 @@
 
 struct xt_shares;
 
-/* For a run of duration_ns; holds at most max_cells (a power of two) in about 32 bytes each. */
+/* For a run of duration_ns; holds at most max_cells (a power of two) in 48 bytes each. */
 struct xt_shares *xt_shares_new(int64_t duration_ns, unsigned max_cells);
 void xt_shares_free(struct xt_shares *shares);
 
@@ -29,6 +29,7 @@ struct xt_share {
     bool is_pcpu;
     uint32_t vcpu;                        /* index */
     int64_t running_ns, runnable_ns, unknown_ns;
+    uint64_t intervals;                   /* of a VCPU: that began in this bin, in any of the three states */
     int32_t pcpu;
     uint16_t domid;
 };

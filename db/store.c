@@ -401,8 +401,10 @@ static bool add_share(void *user, const struct xt_share *share)
     row[1] = share->is_pcpu ? share->pcpu : s->vcpu_base + share->vcpu;
     row[2] = share->is_pcpu ? share->domid : share->running_ns;
     row[3] = share->is_pcpu ? share->running_ns : share->runnable_ns;
-    if (!share->is_pcpu)
+    if (!share->is_pcpu) {
         row[4] = share->unknown_ns;
+        row[5] = (int64_t)share->intervals;
+    }
     return true;
 }
 

@@ -14,7 +14,7 @@ struct truth {
 
 struct walk {
     const struct truth *truth;
-    int64_t bin_ns, seen_ns;
+    int64_t bin_ns, seen_ns, intervals;
     unsigned last_bin, n;
 };
 
@@ -44,10 +44,11 @@ static bool check_share(void *user, const struct xt_share *s)
     g_assert_cmpint(s->runnable_ns, ==, count(w->truth->vcpu[s->vcpu], from, to, XT_RUNNABLE));
     g_assert_cmpint(s->unknown_ns, ==, count(w->truth->vcpu[s->vcpu], from, to, XT_UNKNOWN));
     w->seen_ns += s->running_ns + s->runnable_ns + s->unknown_ns;
+    w->intervals += (int64_t)s->intervals;
     return true;
 }
 
-static struct xt_shares *fill(struct truth *truth, unsigned max_cells, int64_t *added)
+static struct xt_shares *fill(struct truth *truth, unsigned max_cells, int64_t *added, int64_t *intervals)
 {
     struct xt_shares *s = xt_shares_new(DURATION, max_cells);
     GRand *rand = g_rand_new_with_seed(max_cells);
@@ -61,8 +62,10 @@ static struct xt_shares *fill(struct truth *truth, unsigned max_cells, int64_t *
             xt_shares_add_vcpu(s, v, state, ts, end);
             for (int64_t t = MAX(ts, 0); t < end; t++)
                 truth->vcpu[v][t] = (uint8_t)(state + 1);
-            if (state != XT_BLOCKED && state != XT_OFFLINE)
+            if (state != XT_BLOCKED && state != XT_OFFLINE) {
                 *added += MAX(end, 0) - MAX(ts, 0);
+                *intervals += end > MAX(ts, 0);
+            }
         }
     }
     for (int p = 0; p < N_PCPUS; p++) {
@@ -83,18 +86,20 @@ static struct xt_shares *fill(struct truth *truth, unsigned max_cells, int64_t *
 static void test_sums(gconstpointer max_cells)
 {
     struct truth *truth = g_new0(struct truth, 1);
-    int64_t added = 0;
-    struct xt_shares *s = fill(truth, GPOINTER_TO_UINT(max_cells), &added);
+    int64_t added = 0, intervals = 0;
+    struct xt_shares *s = fill(truth, GPOINTER_TO_UINT(max_cells), &added, &intervals);
     struct walk w = { .truth = truth, .bin_ns = xt_shares_bin_ns(s) };
 
     g_assert_true(xt_shares_each(s, check_share, &w));
     g_assert_cmpint(w.seen_ns, ==, added);
+    g_assert_cmpint(w.intervals, ==, intervals);
     g_assert_cmpuint(w.n, <=, GPOINTER_TO_UINT(max_cells));
 
     g_assert_true(xt_shares_shrink(s, 200, 8));
     w = (struct walk){ .truth = truth, .bin_ns = xt_shares_bin_ns(s) };
     g_assert_true(xt_shares_each(s, check_share, &w));
     g_assert_cmpint(w.seen_ns, ==, added);
+    g_assert_cmpint(w.intervals, ==, intervals);
     g_assert_cmpuint(w.n, <=, 200);
 
     g_assert_false(xt_shares_shrink(s, 10, 8)); /* not in so few cells */
