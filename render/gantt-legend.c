@@ -222,6 +222,9 @@ static void describe_panel(const struct gantt *g, const struct panel *panel, GSt
         if (scene->quiet > 0)
             g_string_append_printf(out, " (%u neither ran nor waited)", scene->quiet);
     }
+    if ((g->options.rows & XT_ROWS_VCPU) && scene->without_levels > 0)
+        g_string_append_printf(out, "; budgets of %u servers are not drawn (they fall while blocked, too)",
+                               scene->without_levels);
     if (panel->pcpus_left_out > 0)
         g_string_append_printf(out, "; %u of %u pCPUs shown", scene->pcpus->len - panel->pcpus_left_out,
                                scene->pcpus->len);

@@ -1,5 +1,6 @@
 #include "render/scene-query.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -474,10 +475,39 @@ static int compare_replenish(const void *a, const void *b)
     return x->ts < y->ts ? -1 : x->ts > y->ts;
 }
 
+/* Servers that lose budget while blocked, by the findings of conformance; for these the sawtooth would lie.
+ * NULL with error. */
+static GHashTable *find_periodic(const struct query *q, GError **error)
+{
+    static const char sql[] = "SELECT v.id FROM servers s JOIN vcpu v ON v.run = s.run AND v.domid = s.domid "
+                              "AND v.vcpu = s.vcpu "
+                              "WHERE s.run = ? AND s.kind = 'periodic'";
+    sqlite3 *db = xt_db_sqlite(q->db);
+    sqlite3_stmt *stmt;
+    int rc = SQLITE_ERROR;
+    GHashTable *found = g_hash_table_new(NULL, NULL);
+
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(stmt, 1, q->run->id);
+        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+            g_hash_table_add(found, GINT_TO_POINTER(index_of(q, sqlite3_column_int64(stmt, 0))));
+        sqlite3_finalize(stmt);
+    }
+    if (rc == SQLITE_DONE)
+        return found;
+    g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", xt_db_path(q->db), sqlite3_errmsg(db));
+    g_hash_table_unref(found);
+    return NULL;
+}
+
 /* Budgets of every server from its last replenishment before the window on. */
-static void add_budgets(struct query *q)
+static bool add_budgets(struct query *q, GError **error)
 {
     unsigned at_r = 0, at_i = 0;
+    GHashTable *periodic = find_periodic(q, error);
+
+    if (!periodic)
+        return false;
 
     g_array_sort(q->replenish, compare_replenish);
     g_array_sort(q->before, compare_intervals);
@@ -495,9 +525,13 @@ static void add_budgets(struct query *q)
             at_i++;
         while (first_r + 1 < at_r && r[first_r + 1].ts <= q->scene->from)
             first_r++;
-        if (at_r > first_r)
+        bool falls = g_hash_table_contains(periodic, GINT_TO_POINTER(v));
+        q->scene->without_levels += falls && !is_hidden(q, v);
+        if (at_r > first_r && !falls)
             xt_scene_add_levels(q->scene, v, r + first_r, at_r - first_r, i + first_i, at_i - first_i);
     }
+    g_hash_table_unref(periodic);
+    return true;
 }
 
 static int64_t lookback_of(const struct query *q)
@@ -551,8 +585,7 @@ static bool collect(struct query *q, GError **error)
     if (q->request->jobs && !xt_db_each_job(q->db, run, from, to, -1, take_job, q, error))
         return false;
     g_array_sort(scene->jobs, compare_jobs);
-    add_budgets(q);
-    return true;
+    return add_budgets(q, error);
 }
 
 static void describe(struct query *q)

@@ -96,8 +96,9 @@ struct xt_scene {
     GArray *periods;    /* struct xt_scene_period, by deadline */
     GArray *misses;     /* struct xt_scene_period, all of the run's, by deadline */
     GArray *levels;     /* struct xt_scene_level, by VCPU and time */
-    GArray *losses;     /* struct xt_scene_loss */
-    GArray *jobs;       /* struct xt_scene_job, by domain, task, release */
+    unsigned without_levels; /* servers whose budget is not drawn, as it falls while they are blocked, too */
+    GArray *losses;          /* struct xt_scene_loss */
+    GArray *jobs;            /* struct xt_scene_job, by domain, task, release */
 
     struct xt_density *density; /* instead of intervals, migrations, levels; NULL: exact */
     uint64_t n_intervals;       /* that the picture stands for, exact or not */

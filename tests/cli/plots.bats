@@ -14,7 +14,7 @@ setup_file() {
     for log in x none; do
         "$XENTRAIL" hist --db "$DB" --metric decision --log $log -o "$out"
         xmllint --noout "$out"
-        got=$(sed -n 's/.*class="bin" data-ts="[0-9]*" data-dur="\([0-9]*\)".*/\1/p' "$out" | paste -sd+ | bc)
+        got=$(sed -n 's/.*class="bin" data-ts="[0-9]*" data-dur="\([0-9]*\)".*/\1/p' "$out" | awk '{ sum += $1 } END { printf "%d", sum }')
         [ "$got" = "$(sqlite3 "$DB" "SELECT sum(n) FROM overhead_stats WHERE metric = 'decision'")" ]
     done
 }
@@ -25,7 +25,7 @@ setup_file() {
             WHERE metric = '$metric'")
         for by in vcpu pcpu migrated run policy; do
             "$XENTRAIL" hist --db "$DB" --metric $metric --by $by -o "$BATS_TEST_TMPDIR/b.svg"
-            got=$(sed -n 's/.*class="bin" data-ts="[0-9]*" data-dur="\([0-9]*\)".*/\1/p' "$BATS_TEST_TMPDIR/b.svg" | paste -sd+ | bc)
+            got=$(sed -n 's/.*class="bin" data-ts="[0-9]*" data-dur="\([0-9]*\)".*/\1/p' "$BATS_TEST_TMPDIR/b.svg" | awk '{ sum += $1 } END { printf "%d", sum }')
             [ "$got" = "$want" ] || { echo "$metric by $by: $got, not $want"; false; }
         done
     done
