@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "db/guests.h"
 #include "db/internal.h"
 #include "db/store.h"
 #include "parse/error.h"
-#include "parse/jobs-csv.h"
 #include "parse/reconstruct.h"
 #include "parse/stats.h"
 
@@ -26,6 +26,7 @@ struct import {
     struct xt_store *store;
     struct xt_stats *stats;
     struct xt_findings *findings;
+    struct xt_guests *guests;
     struct xt_run run;     /* as begin() got it; pcpus is not ours */
     struct xt_sink watch;  /* sees the run go by: progress, and what jobs need */
     GPtrArray *notes;      /* of char * */
@@ -174,74 +175,12 @@ static char *choose_name(struct import *im, GError **error)
     return candidate;
 }
 
-static int domid_of(const struct xt_recording *recording, const char *domain)
-{
-    for (guint i = 0; i < recording->vcpus->len; i++) {
-        const struct xt_host_vcpu *v = recording->vcpus->pdata[i];
-
-        if (v->domain && strcmp(v->domain, domain) == 0)
-            return v->domid;
-    }
-    return -1;
-}
-
-static bool store_jobs(struct import *im, const struct xt_csv_jobs *jobs, const char *domain, GError **error)
-{
-    int domid = domid_of(im->recording, domain);
-
-    for (guint i = 0; i < jobs->jobs->len; i++) {
-        const struct xt_csv_job *j = &g_array_index(jobs->jobs, struct xt_csv_job, i);
-        struct xt_db_job job = {
-            .domid = domid, .domain = domain, .task = j->task, .job = j->number, .release = j->release,
-            .deadline = j->deadline, .start = j->start, .completion = j->completion,
-        };
-
-        if (!xt_db_add_job(im->store, &job, jobs->log_end, error))
-            return false;
-    }
-    return true;
-}
-
-/* A job log that cannot be read does not spoil the run: it is noted, and the run has no jobs of that guest. */
-static bool import_jobs_of(struct import *im, const char *guest, GError **error)
-{
-    char *file = g_strconcat(guest, ".jobs.csv", NULL);
-    char *path = g_build_filename(im->recording->path, "guests", file, NULL);
-    struct xt_csv_jobs *jobs = NULL;
-    GError *bad = NULL;
-    bool ok = true;
-
-    if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-        jobs = xt_csv_jobs_read(path, im->run.start_tsc, im->run.tsc_hz, &bad);
-        if (bad) {
-            note(im, bad->message);
-            g_error_free(bad);
-        } else {
-            ok = store_jobs(im, jobs, guest, error);
-        }
-    }
-    xt_csv_jobs_free(jobs);
-    g_free(path);
-    g_free(file);
-    return ok;
-}
-
-static bool import_jobs(struct import *im, GError **error)
-{
-    const GPtrArray *guests = im->recording->guests;
-
-    for (guint i = 0; im->recording->is_folder && guests && i < guests->len; i++) {
-        if (!import_jobs_of(im, guests->pdata[i], error))
-            return false;
-    }
-    return true;
-}
-
 static bool reconstruct(struct import *im, struct xt_trace *trace, GError **error)
 {
     struct xt_reconstruct_options how = { .tsc_hz = im->options->tsc_hz, .tolerance_ns = im->options->tolerance_ns };
     const struct xt_sink *const sinks[] = {
-        xt_stats_sink(im->stats), xt_store_sink(im->store), xt_findings_sink(im->findings), &im->watch,
+        xt_stats_sink(im->stats), xt_store_sink(im->store), xt_findings_sink(im->findings), xt_guests_sink(im->guests),
+        &im->watch,
     };
 
     return xt_reconstruct(trace, im->recording, &how, sinks, G_N_ELEMENTS(sinks), im->options->cancel, error);
@@ -265,7 +204,8 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
     ok = im->store && (im->hashing || not_there_yet(im, error));
     for (guint i = 0; ok && im->recording->notes && i < im->recording->notes->len; i++)
         note(im, im->recording->notes->pdata[i]);
-    ok = ok && reconstruct(im, trace, error) && import_jobs(im, error);
+    ok = ok && reconstruct(im, trace, error) &&
+         xt_guests_store(im->guests, im->db, im->store, &im->run, note_trace, im, error);
     for (guint i = 0; ok && i < im->notes->len; i++)
         xt_store_note(im->store, im->notes->pdata[i]);
     ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, im->findings, error);
@@ -326,6 +266,7 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
     if (trace) {
         im.stats = xt_stats_new();
         im.findings = xt_findings_new(MOST_VIOLATIONS);
+        im.guests = xt_guests_new(recording);
         im.watch = (struct xt_sink){ .self = &im, .begin = watch_begin, .dispatch = watch_dispatch };
         ok = run_import(&im, trace, &failed);
         if (ok)
@@ -333,6 +274,7 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
         xt_store_free(im.store);
         xt_stats_free(im.stats);
         xt_findings_free(im.findings);
+        xt_guests_free(im.guests);
         xt_trace_free(trace);
     }
     wait_for_hash(&im, NULL);

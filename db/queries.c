@@ -90,8 +90,13 @@ const struct xt_named_query xt_named_queries[] = {
       " round(100.0 * j.miss_ratio, 3) AS missed_pct, j.max_response_ns, j.max_lateness_ns, j.max_tardiness_ns"
       " FROM job_stats j JOIN runs r USING (run) WHERE" OF_RUN("j.") "ORDER BY j.run, j.domain, j.task" },
     { "job-misses", "jobs that missed their deadline, the latest first",
-      "SELECT r.name AS run, r.policy, j.domain, j.task, j.job, j.release, j.deadline, j.completion, j.lateness_ns"
-      " FROM jobs j JOIN runs r USING (run) WHERE j.missed AND" OF_RUN("j.") "ORDER BY j.lateness_ns DESC LIMIT 50" },
+      "SELECT r.name AS run, r.policy, j.domain, j.task, j.job, j.release, j.deadline, j.completion, j.lateness_ns,"
+      " j.cause, j.supplied_ns, j.waited_ns, j.periods_judged, j.period_misses"
+      " FROM job_misses j JOIN runs r USING (run) WHERE" OF_RUN("j.") "ORDER BY j.lateness_ns DESC LIMIT 50" },
+    { "guests", "guests that logged jobs, and how well their clocks fit the run",
+      "SELECT r.name AS run, g.domain, g.clock, g.marks, round(100 * g.share, 2) AS share_percent,"
+      " round(100 * g.chance, 2) AS chance_percent, g.offset_ns, g.offset_error_ns, g.evidence, g.why"
+      " FROM guests g JOIN runs r USING (run) WHERE" OF_RUN("g.") "ORDER BY g.run, g.domain" },
     { "rules", "conformance: how each rule fared",
       "SELECT r.name AS run, x.rule, x.checked, x.broken, x.worst, x.limit_value AS allowed, x.unit, x.meaning"
       " FROM rules x JOIN runs r USING (run) WHERE" OF_RUN("x.") "ORDER BY x.run, x.rule" },

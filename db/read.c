@@ -396,7 +396,10 @@ bool xt_db_each_job(struct xt_db *db, int64_t run, int64_t from, int64_t to, int
     static const char sql[] =
         "SELECT domid, domain, task, job, release, deadline, start, completion, missed FROM job"
         " WHERE run = ?1 AND release < ?3 AND max(deadline, coalesce(completion, deadline)) >= ?2"
-        " AND (?4 < 0 OR domid = ?4) ORDER BY release";
+        " AND (?4 < 0 OR domid = ?4)"
+        /* jobs whose times have no place in the run are no part of a window of it */
+        " AND NOT EXISTS (SELECT 1 FROM guest g WHERE g.run = ?1 AND g.domain = job.domain AND g.clock = 'untied')"
+        " ORDER BY release";
     struct window w;
     bool go = true;
     int rc = SQLITE_ROW;

@@ -401,6 +401,42 @@ CREATE TABLE job_stat (
     PRIMARY KEY (run, domain, task)
 ) WITHOUT ROWID;
 
+CREATE TABLE guest (
+    -- A guest that logged jobs, and whether its clock fits the run: it can only have executed while its VCPUs ran.
+    run INTEGER NOT NULL REFERENCES run(id),
+    domain TEXT NOT NULL,
+    domid INTEGER,               -- NULL: the host snapshot does not know the guest
+    clock TEXT NOT NULL,         -- tsc: it stamps with the TSC; anchored: by pairs of its clock and the TSC that it noted;
+                                 -- fitted: offset found by its executing only while its VCPUs run; untied: not at all, its
+                                 -- times count from its first release
+    tsc_hz REAL,                 -- as the guest measured it; NULL: not said
+    offset_ns INTEGER,           -- fitted: ts minus the guest's clock; anchored: added since only so the marks fit
+    offset_error_ns INTEGER,     -- half the width of the offsets that fit as well
+    marks INTEGER NOT NULL,      -- instants at which it executed and the run tells whether its VCPUs ran
+    marks_running INTEGER NOT NULL, -- of them while one ran
+    share REAL,                  -- marks_running / marks
+    chance REAL,                 -- share of the run's time in which its VCPUs ran: what marks without relation would show
+    evidence INTEGER NOT NULL,   -- 1: the fit is good enough to explain misses by the run
+    why TEXT,                    -- if not: what is wrong and what to do
+    incomplete INTEGER NOT NULL, -- jobs without release or deadline in the log: left out
+    PRIMARY KEY (run, domain)
+) WITHOUT ROWID;
+
+CREATE TABLE job_miss (
+    -- Why a job was late. Times and counts are NULL where the cause is unknown.
+    run INTEGER NOT NULL REFERENCES run(id),
+    domain TEXT NOT NULL,
+    task TEXT NOT NULL,
+    job INTEGER NOT NULL,
+    supplied_ns INTEGER,         -- its domain's VCPUs ran together in [release, deadline)
+    waited_ns INTEGER,           -- at least one stood runnable since the guest had unfinished jobs, until it was through
+    periods_judged INTEGER,      -- server periods of them that overlap that time
+    period_misses INTEGER,
+    cause TEXT NOT NULL,         -- supply: a server period was missed or, where none is judged, waited_ns is at least what
+                                 -- the job was late; guest: not so; unknown: no evidence
+    PRIMARY KEY (run, domain, task, job)
+) WITHOUT ROWID;
+
 -- What follows is promised to users: names and columns stay.
 --
 -- Windows. The views over many rows end in chunk_from and chunk_to, the span of time of the rows stored beside that
@@ -671,6 +707,19 @@ CREATE VIEW job_stats AS
         min_response_ns, mean_response_ns, max_response_ns, mean_lateness_ns, max_lateness_ns, mean_tardiness_ns,
         max_tardiness_ns
     FROM job_stat;
+
+CREATE VIEW guests AS
+    -- Guests that logged jobs, and how well their clocks fit the run. Columns: table guest.
+    SELECT run, domid, domain, clock, tsc_hz, offset_ns, offset_error_ns, marks, marks_running, share, chance, evidence, why,
+        incomplete
+    FROM guest;
+
+CREATE VIEW job_misses AS
+    -- Missed jobs, explained by what their domain's VCPUs got. Columns: tables job, job_miss.
+    SELECT j.run, j.domid, j.domain, j.task, j.job, j.release, j.deadline, j.completion,
+        j.completion - j.deadline AS lateness_ns, m.supplied_ns, m.waited_ns, m.periods_judged, m.period_misses,
+        coalesce(m.cause, 'unknown') AS cause
+    FROM job j LEFT JOIN job_miss m USING (run, domain, task, job) WHERE j.missed;
 
 CREATE VIEW policy_metrics AS
     -- Overheads and latencies by policy, over all samples of its runs pooled. Exact, nearest rank.

@@ -8,38 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "parse/babeltrace/graph.h"
 #include "parse/babeltrace/xentrace.h"
 #include "parse/error.h"
 
 #define PROGRESS_STEPS 4096 /* batches of messages between two reports and looks at cancel */
-
-/* What libbabeltrace2 says of the failure; its deepest cause comes first. code: of the error to set. */
-static bool fail(GError **error, int code, const char *what)
-{
-    const bt_error *bt = bt_current_thread_take_error();
-
-    if (bt && bt_error_get_cause_count(bt))
-        g_set_error(error, XT_ERROR, code, "%s: %s", what,
-                    bt_error_cause_get_message(bt_error_borrow_cause_by_index(bt, 0)));
-    else
-        g_set_error(error, XT_ERROR, code, "%s: libbabeltrace2 does not say why (out of memory?)", what);
-    if (bt)
-        bt_error_release(bt);
-    return false;
-}
-
-static const bt_plugin *find_plugin(const char *name, GError **error)
-{
-    const bt_plugin *plugin = NULL;
-
-    if (bt_plugin_find(name, BT_TRUE, BT_FALSE, BT_TRUE, BT_TRUE, BT_FALSE, &plugin) == BT_PLUGIN_FIND_STATUS_OK)
-        return plugin;
-    bt_current_thread_clear_error();
-    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM,
-                "libbabeltrace2's plugin '%s' is missing: install libbabeltrace2 completely (Debian: libbabeltrace2-0)",
-                name);
-    return NULL;
-}
 
 /* The component class of the plugin, made here so that no plugin file need be found. */
 static bt_component_class_source *new_source_class(void)
@@ -77,40 +50,22 @@ static void free_parts(struct parts *p)
 }
 
 static bool add_components(struct parts *p, struct xt_bt_input *input, const bt_component_source **source,
-                           const bt_component_filter **muxer, const bt_component_sink **sink)
+                           const bt_component_sink **sink)
 {
-    const bt_component_class_filter *muxer_class =
-        bt_plugin_borrow_filter_component_class_by_name_const(p->utils, "muxer");
     const bt_component_class_sink *sink_class = bt_plugin_borrow_sink_component_class_by_name_const(p->ctf, "fs");
 
-    return muxer_class && sink_class &&
+    return sink_class &&
            bt_graph_add_source_component_with_initialize_method_data(p->graph, p->source_class, "trace", NULL, input,
                                                                      BT_LOGGING_LEVEL_NONE, source) == 0 &&
-           bt_graph_add_filter_component(p->graph, muxer_class, "muxer", NULL, BT_LOGGING_LEVEL_NONE, muxer) == 0 &&
            bt_graph_add_sink_component(p->graph, sink_class, "ctf", p->sink_params, BT_LOGGING_LEVEL_NONE, sink) == 0;
-}
-
-static bool connect_components(bt_graph *graph, const bt_component_source *source, const bt_component_filter *muxer,
-                               const bt_component_sink *sink)
-{
-    uint64_t n = bt_component_source_get_output_port_count(source);
-
-    /* a muxer always has one free input port more */
-    for (uint64_t i = 0; i < n; i++)
-        if (bt_graph_connect_ports(graph, bt_component_source_borrow_output_port_by_index_const(source, i),
-                                   bt_component_filter_borrow_input_port_by_index_const(muxer, i), NULL) != 0)
-            return false;
-    return bt_graph_connect_ports(graph, bt_component_filter_borrow_output_port_by_index_const(muxer, 0),
-                                  bt_component_sink_borrow_input_port_by_index_const(sink, 0), NULL) == 0;
 }
 
 static bool build(struct parts *p, struct xt_bt_input *input, const char *folder, GError **error)
 {
     const bt_component_source *source;
-    const bt_component_filter *muxer;
     const bt_component_sink *sink;
 
-    if (!(p->utils = find_plugin("utils", error)) || !(p->ctf = find_plugin("ctf", error)))
+    if (!(p->utils = xt_bt_plugin("utils", error)) || !(p->ctf = xt_bt_plugin("ctf", error)))
         return false;
     p->source_class = new_source_class();
     p->graph = bt_graph_create(0);
@@ -119,8 +74,8 @@ static bool build(struct parts *p, struct xt_bt_input *input, const char *folder
               bt_value_map_insert_string_entry(p->sink_params, "path", folder) == 0 &&
               bt_value_map_insert_bool_entry(p->sink_params, "assume-single-trace", BT_TRUE) == 0 &&
               bt_value_map_insert_bool_entry(p->sink_params, "quiet", BT_TRUE) == 0 &&
-              add_components(p, input, &source, &muxer, &sink) && connect_components(p->graph, source, muxer, sink);
-    return ok || fail(error, XT_ERROR_SYSTEM, "cannot set up the conversion");
+              add_components(p, input, &source, &sink) && xt_bt_connect(p->graph, p->utils, source, sink);
+    return ok || xt_bt_fail(error, XT_ERROR_SYSTEM, "cannot set up the conversion");
 }
 
 static bool run_graph(bt_graph *graph, struct xt_bt_input *input, const volatile int *cancel,
@@ -133,7 +88,7 @@ static bool run_graph(bt_graph *graph, struct xt_bt_input *input, const volatile
         if (status == BT_GRAPH_RUN_ONCE_STATUS_END)
             return true;
         if (status != BT_GRAPH_RUN_ONCE_STATUS_OK && status != BT_GRAPH_RUN_ONCE_STATUS_AGAIN)
-            return fail(error, input->error_code ? input->error_code : XT_ERROR_SYSTEM, "cannot write the CTF trace");
+            return xt_bt_fail(error, input->error_code ? input->error_code : XT_ERROR_SYSTEM, "cannot write the CTF trace");
         if (step % PROGRESS_STEPS)
             continue;
         if (progress)

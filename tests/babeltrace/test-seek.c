@@ -137,8 +137,11 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(bt_plugin_find_all_from_dir(g_getenv("PLUGINS"), BT_FALSE, BT_TRUE, &plugins), ==, 0);
-    g_assert_cmpuint(bt_plugin_set_get_plugin_count(plugins), ==, 1);
-    g_test_add_data_func("/babeltrace/seek", bt_plugin_set_borrow_plugin_by_index_const(plugins, 0), test_seek);
+    for (uint64_t i = 0; i < bt_plugin_set_get_plugin_count(plugins); i++) {
+        const bt_plugin *plugin = bt_plugin_set_borrow_plugin_by_index_const(plugins, i);
+        if (!g_strcmp0(bt_plugin_get_name(plugin), "xentrace"))
+            g_test_add_data_func("/babeltrace/seek", plugin, test_seek);
+    }
     int status = g_test_run();
     bt_plugin_set_put_ref(plugins);
     return status;

@@ -1,0 +1,16 @@
+/* Small things that every graph of this folder needs. */
+#pragma once
+
+#include <babeltrace2/babeltrace.h>
+#include <glib.h>
+#include <stdbool.h>
+
+/* Sets error to what libbabeltrace2 says of its latest failure in this thread; its deepest cause comes first. */
+bool xt_bt_fail(GError **error, int code, const char *what);
+
+/* A plugin that comes with libbabeltrace2; put the reference. */
+const bt_plugin *xt_bt_plugin(const char *name, GError **error);
+
+/* Adds flt.utils.muxer and connects all output ports of source through it to the input port of sink. */
+bool xt_bt_connect(bt_graph *graph, const bt_plugin *utils, const bt_component_source *source,
+                   const bt_component_sink *sink);
