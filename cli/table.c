@@ -391,7 +391,8 @@ bool xt_tables_finish(struct xt_tables *t, GError **error)
         fputs("\n}\n", t->out);
     ok = fflush(t->out) == 0 && !ferror(t->out);
     if (!ok)
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot write the result: %s", g_strerror(errno ? errno : EIO));
+        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "cannot write the result: %s",
+                    g_strerror(errno ? errno : EIO));
     free_tables(t);
     return ok;
 }

@@ -9,10 +9,10 @@
  *     xt_table_end(out);
  *     if (!xt_tables_finish(out, &error)) ...
  *
- * A row is complete after as many cells as there are columns. Tables keep their first rows back to find the widths and
- * stream after that, so memory is bounded however many rows come. Columns that hold only numbers are right-aligned.
- * Text may be hostile: control characters are shown escaped in tables, and quoted as the format wants in CSV and JSON;
- * bytes that are no UTF-8 become U+FFFD. */
+ * A row is complete after as many cells as there are columns. Tables keep their first rows back to find the
+ * widths and stream after that, so memory is bounded however many rows come. Columns that hold only numbers
+ * are right-aligned. Text may be hostile: control characters are shown escaped in tables, and quoted as the
+ * format wants in CSV and JSON; bytes that are no UTF-8 become U+FFFD. */
 #pragma once
 
 #include <glib.h>
@@ -23,7 +23,8 @@
 enum xt_format {
     XT_FORMAT_TABLE,
     XT_FORMAT_CSV,
-    XT_FORMAT_JSON, /* one table without key: an array of objects; tables with keys: an object of such arrays */
+    XT_FORMAT_JSON, /* one table without key: an array of objects; tables with keys: an object of such
+                     * arrays */
 };
 
 /* Strings must live until xt_table_end. */
@@ -39,8 +40,8 @@ struct xt_tables;
 /* Writes to out, which stays the caller's. */
 struct xt_tables *xt_tables_new(FILE *out, enum xt_format format);
 
-/* key: name in JSON, NULL if it is the only table; title: line above the table, NULL none (JSON ignores it, CSV prints it
- * as a comment only if it is not the only table). columns are copied, their strings are not. */
+/* key: name in JSON, NULL if it is the only table; title: line above the table, NULL none (JSON ignores it,
+ * CSV prints it as a comment only if it is not the only table). columns are copied, their strings are not. */
 void xt_table_begin(struct xt_tables *t, const char *key, const char *title, const struct xt_column *columns,
                     unsigned n_columns);
 void xt_cell_int(struct xt_tables *t, int64_t value);

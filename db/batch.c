@@ -18,7 +18,8 @@ struct cursor {
     unsigned at;
 };
 
-static int on_connect(sqlite3 *db, void *user, int argc, const char *const *argv, sqlite3_vtab **vtab, char **message)
+static int on_connect(sqlite3 *db, void *user, int argc, const char *const *argv, sqlite3_vtab **vtab,
+                      char **message)
 {
     struct table *table = sqlite3_malloc(sizeof(*table));
 
@@ -27,7 +28,8 @@ static int on_connect(sqlite3 *db, void *user, int argc, const char *const *argv
     memset(table, 0, sizeof(*table));
     table->batch = user;
     *vtab = &table->base;
-    return sqlite3_declare_vtab(db, "CREATE TABLE x (a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15)");
+    return sqlite3_declare_vtab(
+        db, "CREATE TABLE x (a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15)");
 }
 G_STATIC_ASSERT(XT_BATCH_MAX_COLUMNS == 16);
 

@@ -1,4 +1,5 @@
-/* Opening, closing and beginning: who may touch a database file, and what is left of it when things go wrong. */
+/* Opening, closing and beginning: who may touch a database file, and what is left of it when things go
+ * wrong. */
 #include "db/db.h"
 
 #include <errno.h>
@@ -39,8 +40,8 @@ void xt_db_set_error(sqlite3 *db, const char *doing, GError **error)
         hint = "; `xentrail db check` says more";
         break;
     }
-    g_set_error(error, XT_ERROR, (code & 0xff) == SQLITE_NOTADB ? XT_ERROR_INPUT : XT_ERROR_SYSTEM, "%s: %s: %s%s",
-                file && *file ? file : "database", doing, sqlite3_errmsg(db), hint);
+    g_set_error(error, XT_ERROR, (code & 0xff) == SQLITE_NOTADB ? XT_ERROR_INPUT : XT_ERROR_SYSTEM,
+                "%s: %s: %s%s", file && *file ? file : "database", doing, sqlite3_errmsg(db), hint);
 }
 
 bool xt_db_exec(sqlite3 *db, const char *sql, GError **error)
@@ -89,18 +90,20 @@ static int look_inside(struct xt_db *db, GError **error)
     if (objects == 0 && application == 0)
         return 1;
     if (application != XT_DB_APPLICATION_ID) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: an SQLite database, but of another program (application id 0x%08x); give another file name",
-                    db->path, (unsigned)application);
+        g_set_error(
+            error, XT_ERROR, XT_ERROR_INPUT,
+            "%s: an SQLite database, but of another program (application id 0x%08x); give another file name",
+            db->path, (unsigned)application);
         return -1;
     }
     if (version != XT_DB_SCHEMA_VERSION) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    version > XT_DB_SCHEMA_VERSION
-                        ? "%s: made by a newer xentrail (schema %d, this one knows %d): use that one"
-                        : "%s: made by an older xentrail (schema %d, this one needs %d): import the recordings into a "
-                          "new database",
-                    db->path, (int)version, XT_DB_SCHEMA_VERSION);
+        g_set_error(
+            error, XT_ERROR, XT_ERROR_INPUT,
+            version > XT_DB_SCHEMA_VERSION
+                ? "%s: made by a newer xentrail (schema %d, this one knows %d): use that one"
+                : "%s: made by an older xentrail (schema %d, this one needs %d): import the recordings into a "
+                  "new database",
+            db->path, (int)version, XT_DB_SCHEMA_VERSION);
         return -1;
     }
     return 0;
@@ -133,7 +136,8 @@ static bool check_path(struct xt_db *db, GError **error)
 
 static bool open_handle(struct xt_db *db, int flags, GError **error)
 {
-    int rc = sqlite3_open_v2(db->sql_path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(db->sql_path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                             NULL);
 
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
@@ -146,8 +150,8 @@ static bool open_handle(struct xt_db *db, int flags, GError **error)
     if ((rc & 0xff) == SQLITE_CANTOPEN) {
         int why = sqlite3_system_errno(db->handle);
 
-        g_set_error(error, XT_ERROR, why == ENOENT ? XT_ERROR_INPUT : XT_ERROR_SYSTEM, "%s: cannot be opened: %s",
-                    db->path, why ? g_strerror(why) : sqlite3_errmsg(db->handle));
+        g_set_error(error, XT_ERROR, why == ENOENT ? XT_ERROR_INPUT : XT_ERROR_SYSTEM,
+                    "%s: cannot be opened: %s", db->path, why ? g_strerror(why) : sqlite3_errmsg(db->handle));
     } else {
         xt_db_set_error(db->handle, "opening", error);
     }
@@ -175,10 +179,11 @@ static bool recover(struct xt_db *db, GError **error)
     return open_handle(db, SQLITE_OPEN_READONLY, error);
 }
 
-/* Pages of 16 KiB: rows are appended by the million and read in long runs. The rollback journal (SQLite's default) is
- * kept: pages beyond the old end of the file need no undo, so an import writes its rows once, where a write-ahead log
- * would write them twice; FULL syncing costs two flushes an import. A small cache suffices, as only the ends of a few
- * tables are touched; it bounds memory. Nothing in the file is secret from its owner, so freed pages are not wiped. */
+/* Pages of 16 KiB: rows are appended by the million and read in long runs. The rollback journal (SQLite's
+ * default) is kept: pages beyond the old end of the file need no undo, so an import writes its rows once,
+ * where a write-ahead log would write them twice; FULL syncing costs two flushes an import. A small cache
+ * suffices, as only the ends of a few tables are touched; it bounds memory. Nothing in the file is secret
+ * from its owner, so freed pages are not wiped. */
 static const char write_pragmas[] =
     "PRAGMA page_size = 16384; PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"
     "PRAGMA secure_delete = OFF; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF;";
@@ -193,7 +198,8 @@ static bool open_file(struct xt_db *db, GError **error)
     if (db->mode == XT_DB_READ) {
         if (!open_handle(db, SQLITE_OPEN_READONLY, error) || !recover(db, error))
             return false;
-    } else if (!open_handle(db, SQLITE_OPEN_READWRITE | (db->mode == XT_DB_CREATE ? SQLITE_OPEN_CREATE : 0), error)) {
+    } else if (!open_handle(db, SQLITE_OPEN_READWRITE | (db->mode == XT_DB_CREATE ? SQLITE_OPEN_CREATE : 0),
+                            error)) {
         return false;
     }
     if (!xt_db_add_functions(db->handle, error))
@@ -202,9 +208,10 @@ static bool open_file(struct xt_db *db, GError **error)
     if (inside < 0)
         return false;
     if (inside == 1 && db->mode != XT_DB_CREATE) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: an empty database (an import that did not finish leaves that); import a recording into it",
-                    db->path);
+        g_set_error(
+            error, XT_ERROR, XT_ERROR_INPUT,
+            "%s: an empty database (an import that did not finish leaves that); import a recording into it",
+            db->path);
         return false;
     }
     return xt_db_exec(db->handle, db->mode == XT_DB_READ ? read_pragmas : write_pragmas, error);
@@ -223,8 +230,8 @@ struct xt_db *xt_db_open(const char *path, enum xt_db_mode mode, GError **error)
     return NULL;
 }
 
-/* A file that we made and that nobody has committed to is removed. Under an exclusive lock, so that nobody can be about
- * to commit; who waits for that lock finds the file gone and makes a new one (xt_db_begin). */
+/* A file that we made and that nobody has committed to is removed. Under an exclusive lock, so that nobody
+ * can be about to commit; who waits for that lock finds the file gone and makes a new one (xt_db_begin). */
 static void remove_if_unused(struct xt_db *db)
 {
     struct stat st;
@@ -295,8 +302,10 @@ const struct xt_how *xt_db_how(struct xt_db *db, int64_t id, GError **error)
         return NULL;
     if (id > 0 && id < db->how->len)
         return &g_array_index(db->how, struct xt_how, id);
-    g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: damaged: refers to row %" G_GINT64_FORMAT " of table how, which is "
-                "not there; `xentrail db check` says more", db->path, id);
+    g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                "%s: damaged: refers to row %" G_GINT64_FORMAT " of table how, which is "
+                "not there; `xentrail db check` says more",
+                db->path, id);
     return NULL;
 }
 
@@ -318,7 +327,8 @@ static bool make_schema(sqlite3 *handle, GError **error)
     for (int i = 0; ok && insert && i < XT_N_METRICS; i++) {
         sqlite3_bind_int(insert, 1, i);
         sqlite3_bind_text(insert, 2, xt_metric_name((enum xt_metric)i), -1, SQLITE_STATIC);
-        sqlite3_bind_text(insert, 3, xt_metric_is_latency((enum xt_metric)i) ? "latency" : "overhead", -1, SQLITE_STATIC);
+        sqlite3_bind_text(insert, 3, xt_metric_is_latency((enum xt_metric)i) ? "latency" : "overhead", -1,
+                          SQLITE_STATIC);
         sqlite3_bind_text(insert, 4, xt_metric_meaning((enum xt_metric)i), -1, SQLITE_STATIC);
         sqlite3_step(insert);
         ok = sqlite3_reset(insert) == SQLITE_OK;

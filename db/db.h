@@ -1,5 +1,5 @@
-/* The database as renderers and reports read it. Writing is db/import.h, questions in SQL are db/query.h; what is in the
- * tables and views is said in db/schema.sql. A struct xt_db is for one thread at a time. */
+/* The database as renderers and reports read it. Writing is db/import.h, questions in SQL are db/query.h;
+ * what is in the tables and views is said in db/schema.sql. A struct xt_db is for one thread at a time. */
 #pragma once
 
 #include <glib.h>
@@ -17,9 +17,9 @@ enum xt_db_mode {
     XT_DB_CREATE, /* made if it does not exist; removed again at xt_db_close if nothing was committed */
 };
 
-/* Opens path. NULL and XT_ERROR_INPUT if it is missing, no database of ours, or of another schema version (the message
- * says which and the way out); XT_ERROR_SYSTEM if the system does not let us. What an interrupted import left behind is
- * rolled back, also when only reading. */
+/* Opens path. NULL and XT_ERROR_INPUT if it is missing, no database of ours, or of another schema version
+ * (the message says which and the way out); XT_ERROR_SYSTEM if the system does not let us. What an
+ * interrupted import left behind is rolled back, also when only reading. */
 struct xt_db *xt_db_open(const char *path, enum xt_db_mode mode, GError **error);
 void xt_db_close(struct xt_db *db); /* NULL is fine; rolls back what is not committed */
 
@@ -46,8 +46,8 @@ void xt_db_run_free(struct xt_db_run *run);
 /* All runs in order of import: array of struct xt_db_run *, freed with g_ptr_array_unref. */
 GPtrArray *xt_db_runs(struct xt_db *db, GError **error);
 
-/* The run of that name, or of that number if no run has that name. text NULL: the only run. NULL and XT_ERROR_USAGE if
- * there is none (the message lists what there is). Free with xt_db_run_free. */
+/* The run of that name, or of that number if no run has that name. text NULL: the only run. NULL and
+ * XT_ERROR_USAGE if there is none (the message lists what there is). Free with xt_db_run_free. */
 struct xt_db_run *xt_db_run_find(struct xt_db *db, const char *text, GError **error);
 
 /* One VCPU of a run. 0 where a parameter is unknown or not set; totals as in view vcpu_stats. */
@@ -65,16 +65,18 @@ struct xt_db_vcpu {
 };
 void xt_db_vcpu_free(struct xt_db_vcpu *vcpu);
 
-/* VCPUs of a run by (domid, vcpu), idle ones last: array of struct xt_db_vcpu *, freed with g_ptr_array_unref. */
+/* VCPUs of a run by (domid, vcpu), idle ones last: array of struct xt_db_vcpu *, freed with
+ * g_ptr_array_unref. */
 GPtrArray *xt_db_vcpus(struct xt_db *db, int64_t run, GError **error);
 
 /* pCPU numbers of a run, ascending: array of int32_t, freed with g_array_unref. */
 GArray *xt_db_pcpus(struct xt_db *db, int64_t run, GError **error);
 
-/* Windows. Each function calls back for every row of the run that overlaps [from, to) in ts, at a cost that depends on
- * the window and not on the run; INT64_MIN, INT64_MAX: all of it. vcpu: struct xt_db_vcpu.id, 0 all. Rows come in the
- * order in which they ended, nearly; what they point to lives until the callback returns. The callback returns false to
- * stop early (no error). The functions return false with error set if the database cannot be read. */
+/* Windows. Each function calls back for every row of the run that overlaps [from, to) in ts, at a cost that
+ * depends on the window and not on the run; INT64_MIN, INT64_MAX: all of it. vcpu: struct xt_db_vcpu.id, 0
+ * all. Rows come in the order in which they ended, nearly; what they point to lives until the callback
+ * returns. The callback returns false to stop early (no error). The functions return false with error set if
+ * the database cannot be read. */
 
 /* Runstate intervals; parts that lasted 0 ns are left out. An instant of a VCPU is in exactly one. */
 struct xt_db_interval {
@@ -86,7 +88,8 @@ struct xt_db_interval {
     bool open;             /* goes beyond the run */
 };
 bool xt_db_each_interval(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
-                         bool (*each)(void *user, const struct xt_db_interval *interval), void *user, GError **error);
+                         bool (*each)(void *user, const struct xt_db_interval *interval), void *user,
+                         GError **error);
 
 /* Dispatches: the same and more, one row each. Overlap is judged from the begin of its off part. */
 struct xt_db_dispatch {
@@ -103,7 +106,8 @@ struct xt_db_dispatch {
     int64_t latency_ns;
 };
 bool xt_db_each_dispatch(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
-                         bool (*each)(void *user, const struct xt_db_dispatch *dispatch), void *user, GError **error);
+                         bool (*each)(void *user, const struct xt_db_dispatch *dispatch), void *user,
+                         GError **error);
 
 /* Decisions of both kinds; a decision is in the window if it begins in it. */
 struct xt_db_decision {
@@ -114,7 +118,8 @@ struct xt_db_decision {
     int64_t prev, next; /* struct xt_db_vcpu.id; 0 unknown */
 };
 bool xt_db_each_decision(struct xt_db *db, int64_t run, int64_t from, int64_t to,
-                         bool (*each)(void *user, const struct xt_db_decision *decision), void *user, GError **error);
+                         bool (*each)(void *user, const struct xt_db_decision *decision), void *user,
+                         GError **error);
 
 /* Server periods; overlap of [release, deadline]. */
 struct xt_db_period {
@@ -126,9 +131,11 @@ struct xt_db_period {
     int64_t blame_ns[XT_N_BLAMES];
 };
 bool xt_db_each_period(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
-                       bool (*each)(void *user, const struct xt_db_period *period), void *user, GError **error);
+                       bool (*each)(void *user, const struct xt_db_period *period), void *user,
+                       GError **error);
 
-/* Missed periods of a run, the worst first (largest short_ns): array of struct xt_db_period, freed with g_array_unref. */
+/* Missed periods of a run, the worst first (largest short_ns): array of struct xt_db_period, freed with
+ * g_array_unref. */
 GArray *xt_db_misses(struct xt_db *db, int64_t run, GError **error);
 
 struct xt_db_replenish {
@@ -138,7 +145,8 @@ struct xt_db_replenish {
     int32_t pcpu;
 };
 bool xt_db_each_replenish(struct xt_db *db, int64_t run, int64_t from, int64_t to, int64_t vcpu,
-                          bool (*each)(void *user, const struct xt_db_replenish *replenish), void *user, GError **error);
+                          bool (*each)(void *user, const struct xt_db_replenish *replenish), void *user,
+                          GError **error);
 
 /* Lost records: overlap of [ts, end_ts]. */
 bool xt_db_each_loss(struct xt_db *db, int64_t run, int64_t from, int64_t to,
@@ -157,8 +165,9 @@ struct xt_db_job {
 bool xt_db_each_job(struct xt_db *db, int64_t run, int64_t from, int64_t to, int domid,
                     bool (*each)(void *user, const struct xt_db_job *job), void *user, GError **error);
 
-/* How time was shared out, bin by bin: what an overview needs of a long run, at a cost that does not grow with it. Bins are
- * [bin * share_ns, (bin + 1) * share_ns); those that overlap [from, to) come whole, VCPUs' and pCPUs' apart, by bin. */
+/* How time was shared out, bin by bin: what an overview needs of a long run, at a cost that does not grow
+ * with it. Bins are [bin * share_ns, (bin + 1) * share_ns); those that overlap [from, to) come whole, VCPUs'
+ * and pCPUs' apart, by bin. */
 struct xt_db_share {
     int64_t bin;
     int64_t vcpu;  /* struct xt_db_vcpu.id, never an idle one; 0: of a pCPU */
@@ -172,4 +181,5 @@ bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
 
 /* Every sample of a metric (name as in the views) in ascending order of value; nothing if it has none. */
 bool xt_db_each_sample(struct xt_db *db, int64_t run, const char *metric,
-                       bool (*each)(void *user, int64_t value_ns, uint64_t count), void *user, GError **error);
+                       bool (*each)(void *user, int64_t value_ns, uint64_t count), void *user,
+                       GError **error);

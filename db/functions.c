@@ -91,8 +91,8 @@ static void quantile_final(sqlite3_context *context)
 
 bool xt_db_add_functions(sqlite3 *db, GError **error)
 {
-    if (sqlite3_create_function_v2(db, "quantile", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, NULL,
-                                   quantile_step, quantile_final, NULL) == SQLITE_OK)
+    if (sqlite3_create_function_v2(db, "quantile", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                                   NULL, NULL, quantile_step, quantile_final, NULL) == SQLITE_OK)
         return true;
     xt_db_set_error(db, "adding SQL functions", error);
     return false;

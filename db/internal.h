@@ -13,7 +13,8 @@
 
 extern const char xt_schema_sql[];
 
-/* Sets XT_ERROR_SYSTEM from the connection's last error: "storing rows: disk full"; doing says what was tried. */
+/* Sets XT_ERROR_SYSTEM from the connection's last error: "storing rows: disk full"; doing says what was
+ * tried. */
 void xt_db_set_error(sqlite3 *db, const char *doing, GError **error);
 
 /* Runs statements without results. */
@@ -22,7 +23,8 @@ bool xt_db_exec(sqlite3 *db, const char *sql, GError **error);
 /* Prepares one statement; NULL with error. */
 sqlite3_stmt *xt_db_prepare(sqlite3 *db, const char *sql, GError **error);
 
-/* First column of the first row as integer, missing if there is none or NULL. false with error if it fails. */
+/* First column of the first row as integer, missing if there is none or NULL. false with error if it
+ * fails. */
 bool xt_db_get_int(sqlite3 *db, const char *sql, int64_t missing, int64_t *value, GError **error);
 
 /* The combination with that id of table how; NULL with error if there is none. Valid until the next call. */

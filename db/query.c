@@ -15,8 +15,9 @@ struct xt_query {
 static bool harmless_pragma(const char *name)
 {
     static const char *const harmless[] = {
-        "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list",
-        "function_list", "collation_list", "compile_options", "database_list",
+        "table_info",     "table_xinfo",     "table_list",       "index_list",
+        "index_info",     "index_xinfo",     "foreign_key_list", "function_list",
+        "collation_list", "compile_options", "database_list",
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(harmless); i++) {
@@ -26,7 +27,8 @@ static bool harmless_pragma(const char *name)
     return false;
 }
 
-static int authorize(void *unused, int action, const char *first, const char *second, const char *third, const char *fourth)
+static int authorize(void *unused, int action, const char *first, const char *second, const char *third,
+                     const char *fourth)
 {
     switch (action) {
     case SQLITE_SELECT:
@@ -48,7 +50,8 @@ static void set_sql_error(sqlite3 *handle, const char *sql, GError **error)
     int offset = sqlite3_error_offset(handle), line = 1, column = 1;
 
     if (sqlite3_errcode(handle) == SQLITE_AUTH) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: a query may only read the database", sqlite3_errmsg(handle));
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: a query may only read the database",
+                    sqlite3_errmsg(handle));
         return;
     }
     if (offset < 0 || (size_t)offset > strlen(sql)) {

@@ -8,9 +8,10 @@ struct sqlite3_stmt;
 /* A question under way. */
 struct xt_query;
 
-/* Prepares sql (one statement) on db, which should be open for reading. :run, where sql has it, is bound to run, or to
- * NULL if that is 0. NULL and XT_ERROR_USAGE with line and column if it is no SQL, or would do anything but read: writing,
- * attaching, loading extensions, changing settings. From then on the connection refuses all that. */
+/* Prepares sql (one statement) on db, which should be open for reading. :run, where sql has it, is bound to
+ * run, or to NULL if that is 0. NULL and XT_ERROR_USAGE with line and column if it is no SQL, or would do
+ * anything but read: writing, attaching, loading extensions, changing settings. From then on the connection
+ * refuses all that. */
 struct xt_query *xt_query_new(struct xt_db *db, const char *sql, int64_t run, GError **error);
 void xt_query_free(struct xt_query *query);
 

@@ -75,7 +75,8 @@ static void pack(void *user, int64_t value_ns, uint64_t count)
         write_row(p);
 }
 
-bool xt_db_store_samples(sqlite3 *db, int64_t run, int metric, const struct xt_distribution *d, GError **error)
+bool xt_db_store_samples(sqlite3 *db, int64_t run, int metric, const struct xt_distribution *d,
+                         GError **error)
 {
     struct packer p = { .db = db, .run = run, .metric = metric, .error = error, .ok = true };
 

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Walks the pairs of one (run, metric) in ascending order of value, one row of the table in memory at a time. */
+/* Walks the pairs of one (run, metric) in ascending order of value, one row of the table in memory at a
+ * time. */
 struct xt_sample_cursor {
     sqlite3_stmt *stmt;
     const uint8_t *at, *end; /* inside the current row's pairs */

@@ -7,7 +7,8 @@
 
 #define FIRST_BINS 4096 /* more than an overview has columns */
 
-/* A key, from its high bits down: bin 14, is_pcpu 1, then VCPU index 32 and state 3, or pCPU 24 and domain 16. Never 0. */
+/* A key, from its high bits down: bin 14, is_pcpu 1, then VCPU index 32 and state 3, or pCPU 24 and
+ * domain 16. Never 0. */
 enum { ID_BITS = 41, PCPU_BIT = ID_BITS, BIN_SHIFT = PCPU_BIT + 1, STATE_BITS = 3, DOMID_BITS = 16 };
 
 struct cell {
@@ -185,10 +186,12 @@ static bool give_pcpu(const struct cell *cell, bool (*each)(void *, const struct
 }
 
 /* The states of a VCPU in a bin lie side by side; returns how many there are, 0 to stop. */
-static unsigned give_vcpu(const struct cell *cells, unsigned n, bool (*each)(void *, const struct xt_share *), void *user)
+static unsigned give_vcpu(const struct cell *cells, unsigned n, bool (*each)(void *, const struct xt_share *),
+                          void *user)
 {
     uint64_t same = (cells[0].key - 1) >> STATE_BITS;
-    struct xt_share share = { .bin = (unsigned)bin_of(cells[0].key), .vcpu = (uint32_t)(id_of(cells[0].key) >> STATE_BITS) };
+    struct xt_share share = { .bin = (unsigned)bin_of(cells[0].key),
+                              .vcpu = (uint32_t)(id_of(cells[0].key) >> STATE_BITS) };
     unsigned i;
 
     for (i = 0; i < n && (cells[i].key - 1) >> STATE_BITS == same; i++) {

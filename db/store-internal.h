@@ -6,8 +6,8 @@
 #include "db/store.h"
 #include "db/writer.h"
 
-/* How many rows share an entry of the table chunk. Small: the reader of a window reads at most one chunk too much for
- * each VCPU; large: fewer entries to look through. 256 rows of dispatches are 12 KiB. */
+/* How many rows share an entry of the table chunk. Small: the reader of a window reads at most one chunk too
+ * much for each VCPU; large: fewer entries to look through. 256 rows of dispatches are 12 KiB. */
 #define XT_CHUNK_ROWS 256
 
 struct chunk {
@@ -67,4 +67,5 @@ bool xt_store_conformance(struct xt_store *store, const struct xt_findings *find
 bool xt_db_pool_policy(sqlite3 *db, const char *policy, GError **error);
 
 /* samples.c: the multiset of a distribution into table sample. */
-bool xt_db_store_samples(sqlite3 *db, int64_t run, int metric, const struct xt_distribution *d, GError **error);
+bool xt_db_store_samples(sqlite3 *db, int64_t run, int metric, const struct xt_distribution *d,
+                         GError **error);

@@ -52,7 +52,8 @@ static bool end_chunk(struct xt_store *s, enum xt_table_id table, GError **error
     return true;
 }
 
-/* A row of a table with chunks that spans [from, to]; it gets the id that s->chunks says next. NULL with error. */
+/* A row of a table with chunks that spans [from, to]; it gets the id that s->chunks says next. NULL with
+ * error. */
 static int64_t *add_row(struct xt_store *s, enum xt_table_id table, int64_t from, int64_t to, GError **error)
 {
     struct chunk *chunk = &s->chunks[table];
@@ -202,8 +203,10 @@ static bool on_decision(void *self, const struct xt_decision *d, GError **error)
 static bool on_overhead(void *self, const struct xt_overhead *o, GError **error)
 {
     static const enum xt_metric metrics[XT_N_FORK_OVERHEADS] = {
-        [XT_FORK_SCHED_LATENCY] = XT_METRIC_FORK_SCHED_LATENCY, [XT_FORK_CONTEXT_SWITCH] = XT_METRIC_FORK_CONTEXT_SWITCH,
-        [XT_FORK_CONTEXT_SAVED] = XT_METRIC_FORK_CONTEXT_SAVED, [XT_FORK_WAKE] = XT_METRIC_FORK_WAKE,
+        [XT_FORK_SCHED_LATENCY] = XT_METRIC_FORK_SCHED_LATENCY,
+        [XT_FORK_CONTEXT_SWITCH] = XT_METRIC_FORK_CONTEXT_SWITCH,
+        [XT_FORK_CONTEXT_SAVED] = XT_METRIC_FORK_CONTEXT_SAVED,
+        [XT_FORK_WAKE] = XT_METRIC_FORK_WAKE,
         [XT_FORK_SLEEP] = XT_METRIC_FORK_SLEEP,
     };
     struct xt_store *s = self;
@@ -310,7 +313,10 @@ static gboolean equal_reservation(gconstpointer a, gconstpointer b)
 static int64_t reservation_id(struct xt_store *s, const struct xt_period *p)
 {
     struct reservation key = {
-        .vcpu = p->vcpu->index, .reference = p->reference, .period_ns = p->period_ns, .budget_ns = p->budget_ns,
+        .vcpu = p->vcpu->index,
+        .reference = p->reference,
+        .period_ns = p->period_ns,
+        .budget_ns = p->budget_ns,
     };
     struct reservation *r = g_hash_table_lookup(s->reservations, &key);
 
@@ -348,8 +354,8 @@ static bool on_period(void *self, const struct xt_period *p, GError **error)
     int64_t id = s->chunks[XT_T_PERIOD].next_id, release = p->deadline - p->period_ns;
     struct xt_replenish r;
     bool opened = take_replenishment(s, p, &r);
-    int64_t *row = add_row(s, XT_T_PERIOD, opened ? MIN(release, r.ts) : release, opened ? MAX(p->deadline, r.ts) : p->deadline,
-                           error);
+    int64_t *row = add_row(s, XT_T_PERIOD, opened ? MIN(release, r.ts) : release,
+                           opened ? MAX(p->deadline, r.ts) : p->deadline, error);
 
     if (!row)
         return false;
@@ -366,7 +372,8 @@ static bool on_period(void *self, const struct xt_period *p, GError **error)
     row[12] = opened ? r.pcpu : XT_NULL;
     return add_blame(s, id, p, error);
 }
-G_STATIC_ASSERT(XT_BLAME_OVERLOAD == 0 && XT_BLAME_INVERSION == 1 && XT_BLAME_LATENCY == 2 && XT_BLAME_UNKNOWN == 3);
+G_STATIC_ASSERT(XT_BLAME_OVERLOAD == 0 && XT_BLAME_INVERSION == 1 && XT_BLAME_LATENCY == 2 &&
+                XT_BLAME_UNKNOWN == 3);
 
 static bool on_loss(void *self, const struct xt_loss *l, GError **error)
 {
@@ -392,7 +399,8 @@ static bool add_share(void *user, const struct xt_share *share)
 {
     struct share_writer *w = user;
     struct xt_store *s = w->store;
-    int64_t ts = share->bin * xt_shares_bin_ns(s->shares), end_ts = MIN(ts + xt_shares_bin_ns(s->shares), s->run.duration_ns);
+    int64_t ts = share->bin * xt_shares_bin_ns(s->shares),
+            end_ts = MIN(ts + xt_shares_bin_ns(s->shares), s->run.duration_ns);
     int64_t *row = add_row(s, share->is_pcpu ? XT_T_PCPU_SHARE : XT_T_VCPU_SHARE, ts, end_ts, w->error);
 
     if (!row)
@@ -413,7 +421,8 @@ static bool add_shares(struct xt_store *s, GError **error)
 {
     struct share_writer w = { s, error };
 
-    if (s->n_dispatches < LONG_RUN_DISPATCHES || !xt_shares_shrink(s->shares, s->n_dispatches / 10, FEWEST_BINS)) {
+    if (s->n_dispatches < LONG_RUN_DISPATCHES ||
+        !xt_shares_shrink(s->shares, s->n_dispatches / 10, FEWEST_BINS)) {
         g_clear_pointer(&s->shares, xt_shares_free);
         return true;
     }
@@ -498,8 +507,9 @@ static bool name_is_free(struct xt_store *s, GError **error)
     taken = sqlite3_step(stmt) == SQLITE_ROW;
     sqlite3_finalize(stmt);
     if (taken)
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: has a run named \"%s\" already; give another with --name",
-                    xt_db_path(s->db), s->options.name);
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    "%s: has a run named \"%s\" already; give another with --name", xt_db_path(s->db),
+                    s->options.name);
     return !taken;
 }
 
@@ -591,7 +601,8 @@ bool xt_db_add_job(struct xt_store *s, const struct xt_db_job *job, int64_t log_
     struct xt_bind b;
 
     if (!s->add_job)
-        s->add_job = xt_db_prepare(xt_db_sqlite(s->db), "INSERT INTO job VALUES (NULL,?,?,?,?,?,?,?,?,?,?)", error);
+        s->add_job = xt_db_prepare(xt_db_sqlite(s->db), "INSERT INTO job VALUES (NULL,?,?,?,?,?,?,?,?,?,?)",
+                                   error);
     if (!s->add_job)
         return false;
     b = (struct xt_bind){ .stmt = s->add_job };

@@ -34,11 +34,12 @@ int64_t xt_store_reached(const struct xt_store *store);
 /* Notes something doubtful that the user should find in `runs`.notes. */
 void xt_store_note(struct xt_store *store, const char *note);
 
-/* Adds a job of a guest, after the sink's end(). missed is judged here, log_end: ts of the last thing logged. */
+/* Adds a job of a guest, after the sink's end(). missed is judged here, log_end: ts of the last thing
+ * logged. */
 bool xt_db_add_job(struct xt_store *store, const struct xt_db_job *job, int64_t log_end, GError **error);
 
-/* After the sink's end(): writes the run, its VCPUs, statistics and findings (NULL: none), and commits. hash: of the
- * recording's content, NULL unknown. */
+/* After the sink's end(): writes the run, its VCPUs, statistics and findings (NULL: none), and commits. hash:
+ * of the recording's content, NULL unknown. */
 bool xt_store_commit(struct xt_store *store, const char *hash, const struct xt_stats *stats,
                      const struct xt_findings *findings, GError **error);
 

@@ -1,4 +1,5 @@
-/* What is known of a run at its end: the run itself, its pCPUs and VCPUs with their totals, distributions, jobs. */
+/* What is known of a run at its end: the run itself, its pCPUs and VCPUs with their totals, distributions,
+ * jobs. */
 #include <string.h>
 #include <time.h>
 
@@ -22,7 +23,8 @@ static bool done(struct xt_store *s, struct xt_bind *b, bool ok, GError **error)
     return ok;
 }
 
-/* Some schedulers are a policy by themselves; RTDS is not (gEDF or pEDF: only affinities and cpupools tell). */
+/* Some schedulers are a policy by themselves; RTDS is not (gEDF or pEDF: only affinities and cpupools
+ * tell). */
 static const char *implied_policy(enum xt_scheduler scheduler)
 {
     static const char *const policies[XT_N_SCHEDULERS] = {
@@ -163,7 +165,8 @@ static bool store_pcpus(struct xt_store *s, GError **error)
     return done(s, &b, ok, error);
 }
 
-/* The scheduler's reservation that most periods of a VCPU were judged by: what it had, if the host does not say. */
+/* The scheduler's reservation that most periods of a VCPU were judged by: what it had, if the host does not
+ * say. */
 static const struct reservation *learned(struct xt_store *s, uint32_t index)
 {
     const struct reservation *best = NULL;
@@ -179,7 +182,9 @@ static const struct reservation *learned(struct xt_store *s, uint32_t index)
 
 static void put_promise(struct xt_bind *b, const struct xt_host_vcpu *host, const struct reservation *r)
 {
-    static const struct xt_host_vcpu nothing = { .extratime = -1, .cpu_time_before_s = -1, .cpu_time_after_s = -1 };
+    static const struct xt_host_vcpu nothing = { .extratime = -1,
+                                                 .cpu_time_before_s = -1,
+                                                 .cpu_time_after_s = -1 };
 
     if (!host)
         host = &nothing;
@@ -226,7 +231,8 @@ static void put_totals(struct xt_bind *b, const struct xt_vcpu_stats *v, bool co
 }
 
 static bool store_vcpu(struct xt_store *s, struct xt_bind *b, int64_t id, uint16_t domid, uint16_t vcpu,
-                       const struct xt_host_vcpu *host, const struct xt_vcpu_stats *stats, const struct reservation *r)
+                       const struct xt_host_vcpu *host, const struct xt_vcpu_stats *stats,
+                       const struct reservation *r)
 {
     put_int(b, id);
     put_int(b, s->run_id);
@@ -335,7 +341,8 @@ static bool store_metrics(struct xt_store *s, const struct xt_stats *stats, GErr
     if (!done(s, &b, ok, error))
         return false;
     for (int i = 0; ok && i < XT_N_METRICS; i++)
-        ok = xt_db_store_samples(xt_db_sqlite(s->db), s->run_id, i, xt_stats_metric(stats, (enum xt_metric)i), error);
+        ok = xt_db_store_samples(xt_db_sqlite(s->db), s->run_id, i, xt_stats_metric(stats, (enum xt_metric)i),
+                                 error);
     return ok;
 }
 
@@ -363,7 +370,8 @@ bool xt_store_summary(struct xt_store *s, const char *hash, const struct xt_stat
 {
     const char *policy = policy_of(s);
 
-    return store_run(s, hash, error) && store_pcpus(s, error) && store_vcpus(s, stats, error) && store_how(s, error) &&
-           store_reservations(s, error) && store_metrics(s, stats, error) && store_job_stats(s, error) &&
+    return store_run(s, hash, error) && store_pcpus(s, error) && store_vcpus(s, stats, error) &&
+           store_how(s, error) && store_reservations(s, error) && store_metrics(s, stats, error) &&
+           store_job_stats(s, error) &&
            xt_db_pool_policy(xt_db_sqlite(s->db), policy ? policy : "unknown", error);
 }

@@ -109,11 +109,13 @@ static bool prepare(struct xt_writer *w, enum xt_table_id table, GError **error)
 {
     GString *sql = g_string_new(NULL);
 
-    g_string_printf(sql, "INSERT INTO %s SELECT %s", tables[table].name, tables[table].has_id ? "NULL, " : "");
+    g_string_printf(sql, "INSERT INTO %s SELECT %s", tables[table].name,
+                    tables[table].has_id ? "NULL, " : "");
     for (unsigned i = 0; i < tables[table].n_columns; i++)
         append_column(sql, table, i);
     g_string_append(sql, " FROM xentrail_batch");
-    if (sqlite3_prepare_v3(w->db, sql->str, -1, SQLITE_PREPARE_PERSISTENT, &w->insert[table], NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v3(w->db, sql->str, -1, SQLITE_PREPARE_PERSISTENT, &w->insert[table], NULL) !=
+        SQLITE_OK)
         xt_db_set_error(w->db, "preparing the tables", error);
     g_string_free(sql, TRUE);
     return w->insert[table] != NULL;

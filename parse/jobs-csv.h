@@ -23,8 +23,8 @@ struct xt_csv_jobs {
     double tpu;      /* 0 if not said */
 };
 
-/* Reads path and maps its times to ts: the instant of the clock line by its TSC, all others by their distance in ns.
- * NULL and XT_ERROR_INPUT with line number if the file is damaged, has no clock line, or if its #tpu differs from
- * tsc_hz by more than 1 % (the guest's TSC is not the host's: its times cannot be mapped). */
+/* Reads path and maps its times to ts: the instant of the clock line by its TSC, all others by their distance
+ * in ns. NULL and XT_ERROR_INPUT with line number if the file is damaged, has no clock line, or if its #tpu
+ * differs from tsc_hz by more than 1 % (the guest's TSC is not the host's: its times cannot be mapped). */
 struct xt_csv_jobs *xt_csv_jobs_read(const char *path, uint64_t start_tsc, int64_t tsc_hz, GError **error);
 void xt_csv_jobs_free(struct xt_csv_jobs *jobs);
