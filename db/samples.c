@@ -5,7 +5,7 @@
 #include "db/store-internal.h"
 #include "parse/error.h"
 
-#define ROW_BYTES 8000 /* of pairs: a row fits into a page */
+#define ROW_BYTES 3800 /* of pairs: a row fits into a page */
 
 struct packer {
     sqlite3 *db;
