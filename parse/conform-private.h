@@ -13,7 +13,7 @@
 struct conform_vcpu {
     bool pinned;               /* usable is what the snapshot says */
     struct xt_pcpu_set *usable;
-    bool budget_known;         /* a replenishment was seen since the last loss */
+    int64_t budget_since;      /* its last replenishment, -1 none; not known any more if records were lost since */
     int64_t budget, left;      /* as replenished; as last stated */
     int64_t ran, run_since;    /* since the replenishment, up to run_since; -1: does not run */
     bool raised;               /* runs on extratime: its budget was used up in order */

@@ -86,7 +86,9 @@ static bool check_weights(struct machine *m, const struct share *a, const struct
 {
     if (!comparable(a, b))
         return true;
-    double of_a = (double)a->ran / a->weight, of_b = (double)b->ran / b->weight, least = MAX(MIN(of_a, of_b), 1);
+    /* Xen weighs every VCPU with its domain's weight */
+    double of_a = (double)a->ran / a->weight / a->n_vcpus, of_b = (double)b->ran / b->weight / b->n_vcpus;
+    double least = MAX(MIN(of_a, of_b), 1);
     const struct share *more = of_a > of_b ? a : b, *less = of_a > of_b ? b : a;
     struct xt_violation violation = {
         .rule = XT_RULE_WEIGHT,

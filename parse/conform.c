@@ -29,7 +29,7 @@ static const struct {
     [XT_RULE_CAP] = { "cap", "over one second a domain runs no more than its cap (percent over it)", "percent", 10 },
     [XT_RULE_WEIGHT] = { "weight",
                          "over one second, domains that never stop competing for the same pCPUs run in proportion to "
-                         "their weights (percent off)", "percent", 25 },
+                         "their weights and number of VCPUs (percent off)", "percent", 50 },
 };
 
 const char *xt_rule_name(enum xt_rule rule)
@@ -224,12 +224,23 @@ static struct conform_vcpu *conform_of(struct machine *m, struct vstate *v)
         return v->conform;
     struct conform_vcpu *c = v->conform = g_new0(struct conform_vcpu, 1);
     const struct xt_host_vcpu *host = conform_host(m, v);
-    c->run_since = c->ready_since = c->wait_since = c->blocked_at = -1;
+    c->budget_since = c->run_since = c->ready_since = c->wait_since = c->blocked_at = -1;
     if (host && host->hard_affinity) {
         c->usable = g_new0(struct xt_pcpu_set, 1);
         c->pinned = server_snapshot_pcpus(m, host, c->usable);
     }
     return c;
+}
+
+static bool gap_since(const struct machine *m, int64_t ts)
+{
+    return m->open_gaps || m->last_gap_end >= ts;
+}
+
+/* A replenishment of any VCPU can be among the records that any pCPU lost. */
+static bool is_budget_known(const struct machine *m, const struct conform_vcpu *c)
+{
+    return c->budget_since >= 0 && !gap_since(m, c->budget_since);
 }
 
 /* Priority order. */
@@ -308,7 +319,7 @@ static void begin_wait(struct machine *m, struct vstate *v)
     struct conform_vcpu *c = v->conform;
 
     c->wait_after_block = c->blocked_at >= 0;
-    if (s && !s->reference && !s->extra && s->deadline != INT64_MIN && c->budget_known && c->left > 0 &&
+    if (s && !s->reference && !s->extra && s->deadline != INT64_MIN && is_budget_known(m, c) && c->left > 0 &&
         !m->run.core_scheduling)
         c->wait_since = m->now;
 }
@@ -323,7 +334,7 @@ static bool check_budget(struct machine *m, struct vstate *v, GError **error)
         c->ran += m->now - c->run_since;
         c->run_since = m->now;
     }
-    if (!c->budget_known || c->raised || c->overrun_told)
+    if (!is_budget_known(m, c) || c->raised || c->overrun_told)
         return true;
     int64_t over = c->ran - c->budget;
     if (over <= limit_of(m, XT_RULE_BUDGET))
@@ -347,7 +358,7 @@ static void state_budget(struct machine *m, struct vstate *v, int64_t budget_ns)
 
     if (c->blocked_at < 0)
         return;
-    if (c->budget_known) {
+    if (is_budget_known(m, c)) {
         c->kept += ABS(c->left - budget_ns) <= KEPT_NS;
         c->fell += c->left - budget_ns > KEPT_NS;
     }
@@ -377,11 +388,6 @@ bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_
 
 /* Replenishments. */
 
-static bool gap_since(const struct machine *m, int64_t ts)
-{
-    return m->open_gaps || m->last_gap_end >= ts;
-}
-
 /* A VCPU that was ready at its deadline is due a replenishment; it comes now, or will not come any more. */
 static bool check_due(struct machine *m, struct vstate *v, GError **error)
 {
@@ -410,9 +416,10 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
 
     if (!check_budget(m, v, error) || !check_due(m, v, error) || !end_wait(m, v, error))
         return false;
-    if (s && s->period_ns > 0 && s->have_deadline_now && deadline_now_ns > s->last_deadline_now &&
+    const struct xt_reservation *r = xt_learned_find(&m->servers->learned, vcpu_key(v), deadline_now_ns);
+    if (s && r && xt_reservation_is_sure(r) && s->have_deadline_now && deadline_now_ns > s->last_deadline_now &&
         m->run.now_offset_ns != INT64_MIN) {
-        int64_t release = deadline_now_ns - m->run.now_offset_ns - s->period_ns;
+        int64_t release = deadline_now_ns - m->run.now_offset_ns - r->period_ns;
         struct xt_violation early = {
             .rule = XT_RULE_REPLENISHMENT,
             .vcpu = &v->id,
@@ -423,11 +430,11 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
         };
         if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check_if(m, early, false, true, error))
             return false;
-        bool in_step = (deadline_now_ns - s->last_deadline_now) % s->period_ns == 0;
+        bool in_step = (deadline_now_ns - s->last_deadline_now) % r->period_ns == 0;
         c->in_step += in_step;
         c->out_of_step += !in_step;
     }
-    c->budget_known = true;
+    c->budget_since = m->now;
     c->blocked_at = -1;
     c->budget = c->left = budget_ns;
     c->ran = 0;
@@ -503,7 +510,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         c->run_since = m->now;
     else if (new_state == XT_RUNNABLE)
         begin_wait(m, v);
-    if (new_state == XT_BLOCKED && c->budget_known)
+    if (new_state == XT_BLOCKED && is_budget_known(m, c))
         c->blocked_at = m->now;
     if (!is_ready(new_state)) {
         c->ready_since = -1;
@@ -520,7 +527,7 @@ bool conform_cut(struct machine *m, struct vstate *v, GError **error)
 
     if (!check_budget(m, v, error) || !end_wait(m, v, error))
         return false;
-    c->budget_known = false;
+    c->budget_since = -1;
     c->run_since = c->ready_since = c->blocked_at = -1;
     c->window_paused = true;
     return true;

@@ -78,9 +78,11 @@ static struct xt_reservation conclude(const struct learner *l, const struct stre
             (s->distances[i].count == most->count && s->distances[i].ns < most->ns))
             most = &s->distances[i];
     r.uncertain = !most;
+    r.contradicted = l->host && l->host->period_ns > 0;
     r.period_ns = most ? s->gcd : l->host ? l->host->period_ns : 0;
     if (!most || find_distance(s, s->gcd))
         return r;
+    r.contradicted = true;
     if (2 * most->count >= s->n_distances) {
         r.period_ns = most->ns;
     } else if (promised > 0) { /* a sporadic server: its deadlines follow no grid */
@@ -210,6 +212,7 @@ struct learn {
     const struct xt_recording *recording;
     GHashTable *learners;
     uint32_t slot_of[XT_MAX_PCPUS]; /* by pCPU number */
+    bool only_sure;                 /* doubtful periods stay out of the mapping: they would shift the time of all */
     int64_t *least, *near;          /* by slot: envelope of the pCPU, how many samples are near it */
     int64_t part_least[RESIDUAL_PARTS];
     uint64_t part_samples[RESIDUAL_PARTS];
@@ -236,13 +239,26 @@ static void learn_sample(void *user, const struct xt_replenish_sample *sample)
     add_sample(l, sample);
 }
 
+static bool any_sure(const struct xt_learned *learned)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, learned->servers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        for (guint i = 0; i < ((GArray *)value)->len; i++)
+            if (xt_reservation_is_sure(&g_array_index((GArray *)value, struct xt_reservation, i)))
+                return true;
+    return false;
+}
+
 /* How long after its release the replenishment came, in ts minus system time; false if the period is unknown. */
 static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, uint32_t *slot, int64_t *delay)
 {
     int64_t deadline = (int64_t)sample->deadline;
     const struct xt_reservation *r = xt_learned_find(learn->learned, key_of(learn->survey, sample), deadline);
 
-    if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4)
+    if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_sure && !xt_reservation_is_sure(r)))
         return false;
     *slot = learn->slot_of[sample->pcpu];
     *delay = xt_clock_ts(learn->clock, sample->tsc) - (deadline - r->period_ns);
@@ -365,6 +381,7 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
         struct learner *l = value;
         g_hash_table_insert(learned->servers, GSIZE_TO_POINTER((gsize)l->key + 1), finish(l));
     }
+    learn->only_sure = any_sure(learned);
     ok = ok && map_system_time(learn, error);
     g_hash_table_unref(learn->learners);
     g_free(learn->least);
