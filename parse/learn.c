@@ -82,7 +82,6 @@ static struct xt_reservation conclude(const struct learner *l, const struct stre
     r.period_ns = most ? s->gcd : l->host ? l->host->period_ns : 0;
     if (!most || find_distance(s, s->gcd))
         return r;
-    r.contradicted = true;
     if (2 * most->count >= s->n_distances) {
         r.period_ns = most->ns;
     } else if (promised > 0) { /* a sporadic server: its deadlines follow no grid */
@@ -212,7 +211,7 @@ struct learn {
     const struct xt_recording *recording;
     GHashTable *learners;
     uint32_t slot_of[XT_MAX_PCPUS]; /* by pCPU number */
-    bool only_sure;                 /* doubtful periods stay out of the mapping: they would shift the time of all */
+    bool only_agreed;               /* periods that the snapshot contradicts stay out of the mapping */
     int64_t *least, *near;          /* by slot: envelope of the pCPU, how many samples are near it */
     int64_t part_least[RESIDUAL_PARTS];
     uint64_t part_samples[RESIDUAL_PARTS];
@@ -239,7 +238,12 @@ static void learn_sample(void *user, const struct xt_replenish_sample *sample)
     add_sample(l, sample);
 }
 
-static bool any_sure(const struct xt_learned *learned)
+static bool agrees(const struct xt_reservation *r)
+{
+    return r->period_ns > 0 && !r->contradicted;
+}
+
+static bool any_agrees(const struct xt_learned *learned)
 {
     GHashTableIter iter;
     gpointer value;
@@ -247,7 +251,7 @@ static bool any_sure(const struct xt_learned *learned)
     g_hash_table_iter_init(&iter, learned->servers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         for (guint i = 0; i < ((GArray *)value)->len; i++)
-            if (xt_reservation_is_sure(&g_array_index((GArray *)value, struct xt_reservation, i)))
+            if (agrees(&g_array_index((GArray *)value, struct xt_reservation, i)))
                 return true;
     return false;
 }
@@ -258,7 +262,7 @@ static bool delay_of(const struct learn *learn, const struct xt_replenish_sample
     int64_t deadline = (int64_t)sample->deadline;
     const struct xt_reservation *r = xt_learned_find(learn->learned, key_of(learn->survey, sample), deadline);
 
-    if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_sure && !xt_reservation_is_sure(r)))
+    if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_agreed && !agrees(r)))
         return false;
     *slot = learn->slot_of[sample->pcpu];
     *delay = xt_clock_ts(learn->clock, sample->tsc) - (deadline - r->period_ns);
@@ -381,7 +385,7 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
         struct learner *l = value;
         g_hash_table_insert(learned->servers, GSIZE_TO_POINTER((gsize)l->key + 1), finish(l));
     }
-    learn->only_sure = any_sure(learned);
+    learn->only_agreed = any_agrees(learned);
     ok = ok && map_system_time(learn, error);
     g_hash_table_unref(learn->learners);
     g_free(learn->least);

@@ -10,7 +10,7 @@ struct xt_reservation {
     int64_t period_ns;     /* 0: cannot be told */
     int64_t budget_ns;
     bool uncertain;        /* neither the snapshot nor a recurring distance of deadlines says so */
-    bool contradicted;     /* some distances of deadlines, or the snapshot, say otherwise: parameters changed */
+    bool contradicted;     /* the host snapshot says otherwise: parameters changed */
 };
 
 static inline bool xt_reservation_is_sure(const struct xt_reservation *r)
