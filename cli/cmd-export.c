@@ -1,12 +1,15 @@
-/* xentrail export: a trace in the formats of other people's tools. */
+/* xentrail export: a trace, or a database, in the formats of other people's tools. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
 #include "cli/cli.h"
+#include "cli/output-folder.h"
 #include "parse/babeltrace/babeltrace.h"
 #include "parse/babeltrace/members.h"
 #include "parse/clock.h"
@@ -270,21 +273,121 @@ static bool export_rows(struct xt_input *input, const char *name, bool csv, cons
 
 static bool export_ctf(struct xt_input *input, const char *name, const char *path, GError **error)
 {
+    struct xt_output_folder folder;
     struct xt_run run;
 
     if (!xt_run_init(&run, xt_trace_survey(input->trace), input->recording, &input->options, name, error))
         return false;
-    bool ok = xt_ctf_export(input->trace, input->recording, &run, path, xt_catch_signals(), report_progress, NULL, error);
+    bool ok = xt_output_folder_begin(&folder, path, error);
+    if (ok) {
+        ok = xt_ctf_export(input->trace, input->recording, &run, folder.content, xt_catch_signals(), report_progress, NULL,
+                           error);
+        ok = xt_output_folder_end(&folder, ok, error);
+    }
     g_free((struct xt_pcpu *)run.pcpus);
     return ok;
 }
 
-static int export(const char *path, const struct xt_input_options *options, const char *format, const char *output)
+/* All columns of a view that say something of its rows, and only the rows of one run if that is asked for. */
+static char *question_of(sqlite3 *sqlite, const char *view, int64_t run)
+{
+    GString *sql = g_string_new("SELECT ");
+    bool has_run = false;
+    sqlite3_stmt *stmt;
+
+    if (sqlite3_prepare_v2(sqlite, "SELECT name FROM pragma_table_info(?1)", -1, &stmt, NULL) != SQLITE_OK)
+        return g_string_free(sql, TRUE);
+    sqlite3_bind_text(stmt, 1, view, -1, SQLITE_STATIC);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *column = (const char *)sqlite3_column_text(stmt, 0);
+        has_run |= !strcmp(column, "run");
+        if (!g_str_has_prefix(column, "chunk_")) /* where rows lie, not what they say */
+            g_string_append_printf(sql, "%s\"%s\"", sql->len > 7 ? ", " : "", column);
+    }
+    sqlite3_finalize(stmt);
+    g_string_append_printf(sql, " FROM \"%s\"%s", view, has_run && run ? " WHERE run = :run" : "");
+    return g_string_free(sql, FALSE);
+}
+
+static bool write_view(struct xt_db *db, const char *view, const char *sql, int64_t run, bool csv, const char *folder,
+                       GError **error)
+{
+    char *path = g_strdup_printf("%s/%s.%s", folder, view, csv ? "csv" : "json");
+    FILE *out = fopen(path, "wex");
+    struct xt_query *query = out ? xt_query_new(db, sql, run, error) : NULL;
+    bool ok = query != NULL;
+
+    if (!out)
+        cannot_write(path, error);
+    if (ok) {
+        struct xt_tables *tables = xt_tables_new(out, csv ? XT_FORMAT_CSV : XT_FORMAT_JSON);
+        ok = xt_print_answer(tables, NULL, NULL, query, error);
+        ok = xt_tables_finish(tables, ok ? error : NULL) && ok;
+    }
+    if (out && fclose(out) && ok)
+        ok = cannot_write(path, error);
+    xt_query_free(query);
+    g_free(path);
+    return ok;
+}
+
+/* A file for each view. The names are read before: from the first question on, the connection takes nothing else. */
+static bool write_views(struct xt_db *db, int64_t run, bool csv, const char *folder, GError **error)
+{
+    static const char list[] = "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name";
+    GPtrArray *views = g_ptr_array_new_with_free_func(g_free), *questions = g_ptr_array_new_with_free_func(g_free);
+    const volatile int *cancel = xt_catch_signals();
+    sqlite3 *sqlite = xt_db_sqlite(db);
+    sqlite3_stmt *stmt;
+    bool ok = true;
+
+    if (sqlite3_prepare_v2(sqlite, list, -1, &stmt, NULL) == SQLITE_OK)
+        while (sqlite3_step(stmt) == SQLITE_ROW)
+            g_ptr_array_add(views, g_strdup((const char *)sqlite3_column_text(stmt, 0)));
+    sqlite3_finalize(stmt);
+    for (guint i = 0; i < views->len; i++)
+        g_ptr_array_add(questions, question_of(sqlite, views->pdata[i], run));
+    if (mkdir(folder, 0777))
+        ok = cannot_write(folder, error);
+    for (guint i = 0; ok && i < views->len; i++) {
+        ok = !*cancel && write_view(db, views->pdata[i], questions->pdata[i], run, csv, folder, error);
+        if (*cancel)
+            g_set_error_literal(error, XT_ERROR, XT_ERROR_SYSTEM, "interrupted: nothing was written");
+    }
+    g_ptr_array_unref(views);
+    g_ptr_array_unref(questions);
+    return ok;
+}
+
+static int export_database(const char *path, const char *run_name, const char *format, const char *output)
+{
+    struct xt_output_folder folder;
+    GError *error = NULL;
+    int64_t run = 0;
+
+    if (strcmp(format, "csv") && strcmp(format, "json"))
+        return xt_fail_usage("export", "--to %s: of a database csv and json can be had", format);
+    if (!output)
+        return xt_fail_usage("export", "--db needs a folder to write: -o FOLDER");
+    struct xt_db *db = xt_db_open(path, XT_DB_READ, &error);
+    bool ok = db && (!run_name || xt_find_run(db, run_name, &run, &error)) &&
+              xt_output_folder_begin(&folder, output, &error);
+    if (ok) {
+        ok = write_views(db, run, !strcmp(format, "csv"), folder.content, &error);
+        ok = xt_output_folder_end(&folder, ok, &error);
+    }
+    xt_db_close(db);
+    return ok ? XT_EXIT_OK : xt_fail("export", error);
+}
+
+static int export_trace(const char *path, const struct xt_input_options *options, const char *format, const char *output)
 {
     struct xt_input input;
     GError *error = NULL;
     bool ctf = !strcmp(format, "ctf"), csv = !strcmp(format, "csv");
 
+    if (!ctf && !csv && strcmp(format, "jsonl"))
+        return xt_fail_usage("export", "--to %s: of a trace ctf, csv and jsonl can be had", format);
     if (ctf && !output)
         return xt_fail_usage("export", "--to ctf needs a folder to write: -o FOLDER");
     if (!xt_input_open(&input, "export", path, options, &error))
@@ -297,25 +400,30 @@ static int export(const char *path, const struct xt_input_options *options, cons
 int xt_cmd_export(int argc, char **argv)
 {
     struct xt_input_options input_options = { 0 };
-    char *format = NULL, *output = NULL;
+    char *format = NULL, *output = NULL, *db = NULL, *run = NULL;
     const GOptionEntry entries[] = {
-        { "to", 0, 0, G_OPTION_ARG_STRING, &format, "ctf: a CTF trace; csv, jsonl: one row a record", "FORMAT" },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Folder (ctf) or file to write (default: standard output)",
+        { "to", 0, 0, G_OPTION_ARG_STRING, &format, "ctf: a CTF trace; csv, jsonl: a row a record; of a database csv, json",
+          "FORMAT" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Folder (ctf, --db) or file to write (default: standard output)",
           "PATH" },
+        { "db", 0, 0, G_OPTION_ARG_FILENAME, &db, "Export the views of this database, a file each", "FILE" },
+        { "run", 0, 0, G_OPTION_ARG_STRING, &run, "With --db: only this run", "NAME" },
         XT_INPUT_ENTRIES(input_options),
         { 0 },
     };
     int status = xt_parse_options(&argc, &argv, entries, "RECORDING|TRACE",
-                                  "Writes a trace in a format that other people's tools read.");
+                                  "Writes a trace, or a database, in a format that other people's tools read.");
 
-    if (status < 0 && argc != 2)
-        status = xt_fail_usage("export", "expects one recording or trace, or - for standard input");
-    if (status < 0 && (!format || !g_strv_contains((const char *const[]){ "ctf", "csv", "jsonl", NULL }, format)))
-        status = xt_fail_usage("export", "--to %s: expects ctf, csv or jsonl", format ? format : "(missing)");
+    if (status < 0 && argc != (db ? 1 : 2))
+        status = xt_fail_usage("export", "expects one recording or trace, or - for standard input; or --db FILE alone");
+    if (status < 0 && !format)
+        status = xt_fail_usage("export", "--to is missing: expects ctf, csv or jsonl, or with --db csv or json");
     if (status < 0)
-        status = export(argv[1], &input_options, format, output);
+        status = db ? export_database(db, run, format, output) : export_trace(argv[1], &input_options, format, output);
     g_free(input_options.tsc_hz);
     g_free(format);
     g_free(output);
+    g_free(db);
+    g_free(run);
     return status;
 }

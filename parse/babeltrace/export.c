@@ -1,13 +1,6 @@
 /* A CTF trace by libbabeltrace2's own writer: source.xentrace.file -> flt.utils.muxer -> sink.ctf.fs. */
 #include "parse/babeltrace/babeltrace.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "parse/babeltrace/graph.h"
 #include "parse/babeltrace/xentrace.h"
 #include "parse/error.h"
@@ -100,73 +93,21 @@ static bool run_graph(bt_graph *graph, struct xt_bt_input *input, const volatile
     }
 }
 
-/* What sink.ctf.fs has written: a flat folder. */
-static void remove_folder(const char *path)
-{
-    GDir *dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        char *file = g_build_filename(path, name, NULL);
-        unlink(file);
-        g_free(file);
-    }
-    if (dir)
-        g_dir_close(dir);
-    rmdir(path);
-}
-
-static bool is_free(const char *path, GError **error)
-{
-    struct stat st;
-    GDir *dir;
-
-    if (lstat(path, &st))
-        return true;
-    dir = S_ISDIR(st.st_mode) ? g_dir_open(path, 0, NULL) : NULL;
-    bool empty = dir && !g_dir_read_name(dir);
-    if (dir)
-        g_dir_close(dir);
-    if (!empty)
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "%s: exists already: name a folder that does not, or remove it",
-                    path);
-    return empty;
-}
-
 bool xt_ctf_export(struct xt_trace *trace, const struct xt_recording *recording, const struct xt_run *run,
                    const char *path, const volatile int *cancel,
                    void (*progress)(void *user, uint64_t done, uint64_t total), void *user, GError **error)
 {
     struct xt_bt_input input = { .trace = trace, .recording = recording, .run = run };
     struct parts parts = { 0 };
-    char *target = g_strdup(path), *folder, *trace_folder;
+    bool ok = build(&parts, &input, path, error) && run_graph(parts.graph, &input, cancel, progress, user, error);
 
-    for (size_t n = strlen(target); n > 1 && target[n - 1] == '/'; n--)
-        target[n - 1] = 0;
-    if (!is_free(target, error)) {
-        g_free(target);
-        return false;
-    }
-    folder = g_strdup_printf("%s.partial-XXXXXX", target);
-    if (!mkdtemp(folder)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot make a folder: %s", folder, g_strerror(errno));
-        g_free(folder);
-        g_free(target);
-        return false;
-    }
-    trace_folder = g_build_filename(folder, "ctf", NULL); /* sink.ctf.fs wants to make it itself */
-    bool ok = build(&parts, &input, trace_folder, error) &&
-              run_graph(parts.graph, &input, cancel, progress, user, error);
     free_parts(&parts); /* the metadata is written when the sink goes */
-    if (ok && rename(trace_folder, target)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: cannot be named so: %s", target, g_strerror(errno));
-        ok = false;
+    if (ok) {
+        char *metadata = g_build_filename(path, "metadata", NULL);
+        ok = g_file_test(metadata, G_FILE_TEST_EXISTS);
+        if (!ok)
+            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "%s: libbabeltrace2 could not write it", metadata);
+        g_free(metadata);
     }
-    if (!ok)
-        remove_folder(trace_folder);
-    rmdir(folder);
-    g_free(trace_folder);
-    g_free(folder);
-    g_free(target);
     return ok;
 }

@@ -92,7 +92,7 @@ print(n)' >n
 @test "wrong usage" {
     run --separate-stderr "$XENTRAIL" export "$GEDF"
     [ "$status" = 2 ]
-    [[ $stderr == *"expects ctf, csv or jsonl"* ]]
+    [[ $stderr == *"--to is missing"* ]]
     run --separate-stderr "$XENTRAIL" export --to png "$GEDF"
     [ "$status" = 2 ]
     run --separate-stderr "$XENTRAIL" export --to ctf "$GEDF"
@@ -136,4 +136,29 @@ print(n)' >n
     run --separate-stderr bash -c '"$0" export --to csv "$1" | head -n 2' "$XENTRAIL" trace
     [ "$status" = 0 ]
     [ -z "$stderr" ]
+}
+
+@test "a database is a file for each view, with the rows of query" {
+    "$XENTRAIL" import --db db "$GEDF" "$SOURCE/examples/credit" 2>/dev/null
+    "$XENTRAIL" export --db db --to csv -o views
+    [ "$(ls views | sed 's/\.csv$//')" = "$(sqlite3 db "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name")" ]
+    for view in vcpu_stats periods jobs policy_stats; do
+        [ "$(tail -n +2 "views/$view.csv" | wc -l)" = "$(sqlite3 db "SELECT count(*) FROM $view")" ] || { echo "$view"; false; }
+    done
+    "$XENTRAIL" query --db db --csv "SELECT * FROM jobs" | cmp - views/jobs.csv
+    ! grep -q chunk_ views/periods.csv
+    "$XENTRAIL" export --db db --run credit --to json -o json
+    [ "$(jq length json/jobs.json)" = "$(sqlite3 db "SELECT count(*) FROM jobs WHERE run = 2")" ]
+    [ "$(jq -r '.[].run' json/vcpu_stats.json | sort -u)" = 2 ]
+}
+
+@test "wrong usage of --db" {
+    "$XENTRAIL" import --db db "$GEDF" 2>/dev/null
+    for arguments in "--db db --to ctf -o out" "--db db --to csv" "--db db --to csv -o out --run none" "--db db --to csv -o out db"; do
+        run --separate-stderr "$XENTRAIL" export $arguments
+        [ "$status" = 2 ] || { echo "$arguments: $status"; false; }
+    done
+    run --separate-stderr "$XENTRAIL" export --db /nonexistent --to csv -o out
+    [ "$status" = 3 ]
+    only db
 }
