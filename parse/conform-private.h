@@ -6,8 +6,8 @@
 #include "parse/server-private.h"
 #include "parse/spill.h"
 
-/* Caps and weights are looked at second by second: many of Credit's 30 ms accounting periods. */
-#define XT_SHARE_WINDOW_NS 1000000000ll
+/* Caps and weights are looked at over this long: many turns of Credit's 30 ms slices for every VCPU. */
+#define XT_SHARE_WINDOW_NS 3000000000ll
 
 /* What conformance must know of a VCPU beside its timeline. */
 struct conform_vcpu {

@@ -1,4 +1,4 @@
-/* Caps and weights of Credit and Credit2, second by second. */
+/* Caps and weights of Credit and Credit2, window by window. */
 #include "parse/conform-private.h"
 
 #define SATURATED 0.97 /* share of its VCPUs' time from which a domain cannot use more */

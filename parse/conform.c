@@ -26,10 +26,10 @@ static const struct {
                                 "ns", MS / 2, true },
     [XT_RULE_TICKLE] = { "tickle", "a pCPU that was asked to reschedule does", "ns", MS / 2, true },
     [XT_RULE_TIMER] = { "timer", "a pCPU decides when the slice that it armed has run out", "ns", MS / 2, true },
-    [XT_RULE_CAP] = { "cap", "over one second a domain runs no more than its cap (percent over it)", "percent", 10 },
+    [XT_RULE_CAP] = { "cap", "over three seconds a domain runs no more than its cap (percent over it)", "percent", 10 },
     [XT_RULE_WEIGHT] = { "weight",
-                         "over one second, domains that never stop competing for the same pCPUs run in proportion to "
-                         "their weights and number of VCPUs (percent off)", "percent", 50 },
+                         "over three seconds, domains that never stop competing for the same pCPUs run in proportion to "
+                         "their weights and number of VCPUs (percent off)", "percent", 30 },
 };
 
 const char *xt_rule_name(enum xt_rule rule)
