@@ -168,6 +168,10 @@ bt_component_class_initialize_method_status xt_xentrace_init(bt_self_component_s
         free_component(c);
         return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_MEMORY_ERROR;
     }
+    if (c->input) {
+        c->input->described = c->bt_trace;
+        bt_trace_get_ref(c->input->described);
+    }
     bt_self_component_set_data(self_component, c);
     return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_OK;
 }

@@ -101,7 +101,9 @@ bool xt_ctf_export(struct xt_trace *trace, const struct xt_recording *recording,
     struct parts parts = { 0 };
     bool ok = build(&parts, &input, path, error) && run_graph(parts.graph, &input, cancel, progress, user, error);
 
-    free_parts(&parts); /* the metadata is written when the sink goes */
+    /* the metadata is written when the sink goes; it would use the trace after its end if packets were still open */
+    free_parts(&parts);
+    bt_trace_put_ref(input.described);
     if (ok) {
         char *metadata = g_build_filename(path, "metadata", NULL);
         ok = g_file_test(metadata, G_FILE_TEST_EXISTS);

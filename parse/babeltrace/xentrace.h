@@ -9,13 +9,15 @@
 #include "parse/survey.h"
 
 /* An opened trace that the component shall use instead of opening one; stays its owner's and must outlive the graph.
- * records counts what was handed out, for progress; error_code is set (enum xt_error_code) if reading fails. */
+ * records counts what was handed out, for progress; error_code is set (enum xt_error_code) if reading
+ * fails. */
 struct xt_bt_input {
     struct xt_trace *trace;
     const struct xt_recording *recording;
     const struct xt_run *run;
     uint64_t records;
     int error_code;
+    const bt_trace *described; /* a reference that the component takes and input's owner puts */
 };
 
 struct event_info {

@@ -117,6 +117,27 @@ print(n)' >n
     only damaged out.csv out.ctf out.jsonl text
 }
 
+@test "an interrupted export ends with a message and leaves nothing" {
+    zstd -qd "$GEDF/trace.xen.zst" -o one
+    for i in $(seq 100); do cat one; done >many # the clock steps back, and is clamped
+    for format in ctf csv; do
+        "$XENTRAIL" export --to "$format" --tsc-hz 1e9 -o out many 2>errors &
+        program=$!
+        for i in $(seq 100); do
+            ! ls -d out.partial-* >/dev/null 2>&1 || break
+            sleep 0.05
+        done
+        sleep 0.3
+        kill -INT "$program"
+        status=0
+        wait "$program" || status=$?
+        [ "$status" = 4 ] || { echo "$format: $status"; cat errors; false; }
+        grep -q interrupted errors
+        rm errors
+    done
+    only many one
+}
+
 @test "a place that cannot be written is a failure of the system" {
     for format in ctf csv; do
         run --separate-stderr "$XENTRAIL" export --to "$format" -o /nonexistent/out "$GEDF"
