@@ -14,9 +14,10 @@ usage() {
 usage: ./setup.sh COMMAND
   build         install what the build needs and build into build/
   demo          build, import the example recordings into demo/xentrail.db, draw pictures beside it, say what was found
-  test          build with warnings as errors and run all tests: plainly, under sanitizers, and the fuzzers briefly
+  test          build with warnings as errors and run all tests: plainly, under sanitizers, the fuzzers briefly, and
+                one experiment on a real Xen inside QEMU
   lab           build, install what the lab needs, and build the lab (a Xen host inside QEMU) in its cache
-  install-deps  install what build and test need, and nothing else
+  install-deps  install what build, test and lab need, and nothing else
 END
 }
 
@@ -79,6 +80,10 @@ configure() {
     fi
 }
 
+lab_packages() {
+    sed '/^#/d' collect/lab/packages.txt | tr '\n' ' '
+}
+
 build() {
     install_packages "$build_packages"
     configure build --buildtype=debugoptimized
@@ -96,16 +101,16 @@ demo)
     exec sh examples/demo.sh build/cli/xentrail examples demo
     ;;
 test)
-    install_packages "$build_packages $test_packages"
+    install_packages "$build_packages $test_packages $(lab_packages)"
     exec sh tests/all.sh
     ;;
 lab)
     build
-    install_packages "$(sed '/^#/d' collect/lab/packages.txt | tr '\n' ' ')"
+    install_packages "$(lab_packages)"
     exec build/cli/xentrail lab build
     ;;
 install-deps)
-    install_packages "$build_packages $test_packages"
+    install_packages "$build_packages $test_packages $(lab_packages)"
     ;;
 -h | --help | help)
     usage

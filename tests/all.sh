@@ -1,5 +1,6 @@
 #!/bin/sh
-# All tests: warnings as errors and plain, then under ASan and UBSan, then each fuzzer for a short while.
+# All tests: warnings as errors and plain, then under ASan and UBSan, then each fuzzer for a short while, then one
+# experiment on a real Xen.
 # The last line of its output is "N passed, N failed"; the status is non-zero if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 4
@@ -81,10 +82,28 @@ fuzz() {
     done
 }
 
+# A real Xen in QEMU, from its source to job misses under gEDF and Credit.
+lab() {
+    printf '== the lab: noisy-neighbour under gEDF and Credit\n'
+    log=$(mktemp)
+    folder=$(mktemp -d)
+    timeout 1500 sh tests/collect/end-to-end.sh build-test/cli/xentrail "$folder" gEDF credit >"$log" 2>&1 </dev/null
+    result=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
+    case $result in
+    *' 0') ;;
+    *) tail -n 60 "$log" ;;
+    esac
+    grep '^\(not \)\{0,1\}ok ' "$log"
+    # shellcheck disable=SC2086 # two numbers
+    count ${result:-0 1}
+    rm -rf "$folder" "$log"
+}
+
 suite 'all tests, warnings as errors' build-test -Dwerror=true
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 suite 'all tests under AddressSanitizer and UndefinedBehaviorSanitizer' build-test-asan \
     -Dwerror=true -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=all
 fuzz
+lab
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The whole way, on a real Xen in the lab: build it, run noisy-neighbour, import, and hold what comes out against what
-# the guests and Xen said themselves. Takes minutes; not part of `meson test`.
+# the guests and Xen said themselves. Takes minutes; not part of `meson test`, but of `./setup.sh test`.
 #   end-to-end.sh XENTRAIL [FOLDER] [POLICY...]        default: gEDF and credit
 # The last line is "N passed, N failed"; the status is 1 if anything failed.
 set -u
@@ -25,7 +25,7 @@ check() { # TITLE COMMAND...
 }
 
 ask() { # SQL: one value
-    "$xentrail" query --db "$db" --csv "$1" | tail -n +2
+    "$xentrail" query --db "$db" --csv "$1" | tail -n 1
 }
 
 is() { # SQL of a condition
