@@ -61,8 +61,8 @@ static const struct distance *find_distance(const struct stretch *s, int64_t ns)
     return NULL;
 }
 
-/* The rule: what the snapshot says if the deadlines agree; else the gcd of their distances if it occurs as one; else the
- * most frequent distance if it is half of them; else the snapshot, or the gcd, uncertain. */
+/* The rule: what the snapshot says, unless half of the deadlines' distances say otherwise. Without it the gcd of the
+ * distances if it occurs as one; else the most frequent if it is half of them; else the gcd, uncertain. */
 static struct xt_reservation conclude(const struct learner *l, const struct stretch *s, int64_t budget)
 {
     struct xt_reservation r = { .from_deadline = s->from_deadline, .budget_ns = budget };
@@ -80,14 +80,14 @@ static struct xt_reservation conclude(const struct learner *l, const struct stre
     r.uncertain = !most;
     r.contradicted = l->host && l->host->period_ns > 0;
     r.period_ns = most ? s->gcd : l->host ? l->host->period_ns : 0;
-    if (!most || find_distance(s, s->gcd))
+    if (!most)
         return r;
-    if (2 * most->count >= s->n_distances) {
-        r.period_ns = most->ns;
-    } else if (promised > 0) { /* a sporadic server: its deadlines follow no grid */
-        r.period_ns = promised;
-    } else {
-        r.uncertain = true;
+    bool usual = 2 * most->count >= s->n_distances;
+    if (promised > 0) { /* changed while it was traced; or a sporadic server, whose deadlines follow no grid */
+        r.period_ns = usual ? most->ns : promised;
+    } else if (!find_distance(s, s->gcd)) {
+        r.period_ns = usual ? most->ns : s->gcd;
+        r.uncertain = !usual;
     }
     return r;
 }

@@ -7,7 +7,12 @@ HEADER='\x03\xf0\x01\x20' # of a window, as it stands in a file
 setup_file() {
     export WHOLE="$BATS_FILE_TMPDIR/whole.xen"
     zstd -dcq "$SOURCE/examples/pedf/trace.xen.zst" >"$WHOLE"
-    SIZE=$(stat -c %s "$WHOLE")
+    # its first windows, up to 60 kB, are enough for most
+    SIZE=0
+    while ((SIZE < 60000)); do
+        SIZE=$((SIZE + 12 + $(word $((SIZE + 8)))))
+    done
+    truncate -s $SIZE "$WHOLE"
     export SIZE
     # where the first window ends
     FIRST_END=$((12 + $(word 8)))
@@ -226,7 +231,7 @@ END
 }
 
 @test "damaged and cut zstd data" {
-    zstd -q "$WHOLE" -o whole.zst
+    cp "$SOURCE/examples/pedf/trace.xen.zst" whole.zst
     local n
     n=$(stat -c %s whole.zst)
     head -c $((n / 2)) whole.zst >half.zst
