@@ -1,6 +1,7 @@
 #include "collect/manifest.h"
 
 #include "parse/error.h"
+#include "parse/untrusted.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,32 +77,35 @@ JsonArray *xt_manifest_array(JsonObject *object, const char *key)
 
 JsonObject *xt_manifest_load(const char *folder, GError **error)
 {
-    JsonParser *parser = json_parser_new();
     char *path = g_build_filename(folder, XT_MANIFEST_FILE, NULL);
     JsonObject *manifest = NULL;
+    JsonNode *root = NULL;
     GError *failure = NULL;
+    size_t length;
+    char *text = xt_untrusted_text(path, XT_MAX_JSON, &length, &failure);
 
-    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+    if (text)
+        root = xt_untrusted_json(text, length, &failure);
+    if (root) {
+        manifest = json_object_ref(json_node_get_object(root));
+        json_node_unref(root);
+    } else if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: there is no " XT_MANIFEST_FILE ", so this is not what `xentrail record` made "
                     "(`xentrail stats` shows what is in any trace)",
                     folder);
-    } else if (!json_parser_load_from_file(parser, path, &failure)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, failure->message);
-        g_error_free(failure);
-    } else if (!JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: holds no JSON object", path);
     } else {
-        manifest = json_object_ref(json_node_get_object(json_parser_get_root(parser)));
-        if (xt_manifest_int(manifest, "version") > XT_MANIFEST_VERSION) {
-            g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                        "%s: version %" G_GINT64_FORMAT " is newer than this program (%d): update xentrail",
-                        path, xt_manifest_int(manifest, "version"), XT_MANIFEST_VERSION);
-            g_clear_pointer(&manifest, json_object_unref);
-        }
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, failure->message);
     }
+    if (manifest && xt_manifest_int(manifest, "version") > XT_MANIFEST_VERSION) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: version %" G_GINT64_FORMAT " is newer than this program (%d): update xentrail", path,
+                    xt_manifest_int(manifest, "version"), XT_MANIFEST_VERSION);
+        g_clear_pointer(&manifest, json_object_unref);
+    }
+    g_clear_error(&failure);
+    g_free(text);
     g_free(path);
-    g_object_unref(parser);
     return manifest;
 }
 
@@ -249,7 +253,7 @@ static bool is_inside(const char *path)
     return inside;
 }
 
-static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problems, GHashTable *listed,
+static bool verify_file(const char *folder, JsonObject *file, GHashTable *present, GPtrArray *problems,
                         GError **error)
 {
     const char *path = xt_manifest_string(file, "path"), *sum = xt_manifest_string(file, "sha256");
@@ -260,13 +264,11 @@ static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problem
         g_ptr_array_add(problems, g_strdup("recording.json lists a file without a usable path and hash"));
         return true;
     }
-    g_hash_table_add(listed, g_strdup(path));
-    full = g_build_filename(folder, path, NULL);
-    if (!g_file_test(full, G_FILE_TEST_IS_REGULAR)) {
+    if (!g_hash_table_remove(present, path)) {
         g_ptr_array_add(problems, g_strdup_printf("%s is missing", path));
-        g_free(full);
         return true;
     }
+    full = g_build_filename(folder, path, NULL);
     found = sha256_of(full, &bytes, error);
     g_free(full);
     if (!found)
@@ -285,8 +287,8 @@ static bool verify_file(const char *folder, JsonObject *file, GPtrArray *problem
 GPtrArray *xt_manifest_verify(JsonObject *manifest, const char *folder, GError **error)
 {
     JsonArray *files = xt_manifest_array(manifest, "files");
-    GPtrArray *problems, *present;
-    GHashTable *listed;
+    GPtrArray *problems, *paths;
+    GHashTable *present; /* paths that are there and not yet found in the list */
     bool good = true;
 
     if (!files) {
@@ -296,19 +298,21 @@ GPtrArray *xt_manifest_verify(JsonObject *manifest, const char *folder, GError *
         return NULL;
     }
     problems = g_ptr_array_new_with_free_func(g_free);
-    listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    present = g_hash_table_new(g_str_hash, g_str_equal);
+    paths = files_of(folder);
+    for (guint i = 0; i < paths->len; i++)
+        g_hash_table_add(present, g_ptr_array_index(paths, i));
     for (guint i = 0; good && i < json_array_get_length(files); i++) {
         JsonNode *node = json_array_get_element(files, i);
-        good = verify_file(folder, JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL, problems,
-                           listed, error);
+        good = verify_file(folder, JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL, present,
+                           problems, error);
     }
-    present = files_of(folder);
-    for (guint i = 0; good && i < present->len; i++)
-        if (!g_hash_table_contains(listed, g_ptr_array_index(present, i)))
+    for (guint i = 0; good && i < paths->len; i++)
+        if (g_hash_table_contains(present, g_ptr_array_index(paths, i)))
             g_ptr_array_add(problems, g_strdup_printf("%s is not part of the recording",
-                                                      (char *)g_ptr_array_index(present, i)));
-    g_ptr_array_unref(present);
-    g_hash_table_unref(listed);
+                                                      (char *)g_ptr_array_index(paths, i)));
+    g_hash_table_unref(present);
+    g_ptr_array_unref(paths);
     if (good)
         return problems;
     g_ptr_array_unref(problems);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "parse/error.h"
+#include "parse/untrusted.h"
 
 #define MAX_NOTES 100
 #define MAX_ENTRIES 100000 /* files in host/ and guests/ together */
@@ -207,23 +208,6 @@ const char *xt_recording_domain_name(const struct xt_recording *r, uint16_t domi
 
 /* Reading files that others wrote */
 
-/* A regular file, never through a symbolic link, never blocking on a pipe. -1 with errno. */
-static int open_regular(const char *path, int64_t *size)
-{
-    int fd = g_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    struct stat st;
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        int saved = S_ISREG(st.st_mode) ? errno : EINVAL;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    *size = st.st_size;
-    return fd;
-}
-
 static ssize_t read_some(int fd, void *buffer, size_t size)
 {
     ssize_t n;
@@ -236,31 +220,14 @@ static ssize_t read_some(int fd, void *buffer, size_t size)
 /* Whole text of folder/name with a NUL behind it, or NULL and a note (no note if there is no such file). */
 static char *read_text(struct xt_recording *r, const char *name, size_t max, size_t *length)
 {
+    GError *error = NULL;
     char *path = g_build_filename(r->path, name, NULL);
-    int64_t size = 0;
-    int fd = open_regular(path, &size);
+    char *text = xt_untrusted_text(path, max, length, &error);
+
     g_free(path);
-    if (fd < 0) {
-        if (errno != ENOENT)
-            xt_recording_note(r, "%s: cannot be read (%s)", name,
-                              errno == EINVAL || errno == ELOOP ? "not a regular file" : g_strerror(errno));
-        return NULL;
-    }
-    char *text = NULL;
-    ssize_t n = 0;
-    *length = 0;
-    if ((uint64_t)size > max) {
-        xt_recording_note(r, "%s: %" G_GINT64_FORMAT " bytes, more than such a text can have (%zu); ignored", name, size,
-                          max);
-    } else {
-        text = g_malloc((size_t)size + 1);
-        while (*length < (size_t)size && (n = read_some(fd, text + *length, (size_t)size - *length)) > 0)
-            *length += (size_t)n;
-        text[*length] = '\0';
-        if (n < 0)
-            xt_recording_note(r, "%s: %s after %zu bytes", name, g_strerror(errno), *length);
-    }
-    close(fd);
+    if (!text && !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        xt_recording_note(r, "%s: %s; ignored", name, error->message);
+    g_clear_error(&error);
     return text;
 }
 
@@ -335,7 +302,7 @@ static void read_guests(struct xt_recording *r)
 static void read_json(struct xt_recording *r)
 {
     size_t length;
-    char *text = read_text(r, "recording.json", XT_SNAPSHOT_MAX_JSON, &length);
+    char *text = read_text(r, "recording.json", XT_MAX_JSON, &length);
     if (text)
         xt_snapshot_json(r, text, length);
     g_free(text);
@@ -465,7 +432,7 @@ static bool hash_file(GChecksum *total, const char *path, const char *name, bool
         g_checksum_update(sum, (const guchar *)target, -1);
     } else {
         int64_t size;
-        int fd = is_trace ? g_open(path, O_RDONLY | O_CLOEXEC, 0) : open_regular(path, &size);
+        int fd = is_trace ? g_open(path, O_RDONLY | O_CLOEXEC, 0) : xt_untrusted_open(path, &size);
         ok = fd >= 0 && hash_fd(sum, fd, path, error);
         if (fd < 0)
             g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: %s", path, g_strerror(errno));

@@ -1,31 +1,11 @@
 /* recording.json: what the collector knows beyond what xl printed. Unknown members are ignored. */
 #include "parse/snapshot.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 
-#define MAX_DEPTH 32 /* json-glib's parser recurses: deeper texts are not given to it */
-#define MAX_RESERVATIONS 8192
+#include "parse/untrusted.h"
 
-static bool too_deep(const char *text, size_t length)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '['))
-            depth++;
-        else if (!in_string && (c == '}' || c == ']'))
-            depth--;
-        if (depth > MAX_DEPTH)
-            return true;
-    }
-    return false;
-}
+#define MAX_RESERVATIONS 8192
 
 /* Member of that name if it is a scalar of that type, else NULL. */
 static JsonNode *scalar(JsonObject *object, const char *name, GType type)
@@ -102,21 +82,14 @@ static void read_object(struct xt_recording *r, JsonObject *object)
 
 void xt_snapshot_json(struct xt_recording *r, const char *text, size_t length)
 {
-    if (too_deep(text, length)) {
-        xt_recording_note(r, "recording.json: nested more than %d deep, ignored", MAX_DEPTH);
+    GError *error = NULL;
+    JsonNode *root = xt_untrusted_json(text, length, &error);
+
+    if (!root) {
+        xt_recording_note(r, "recording.json: %s; ignored", error->message);
+        g_error_free(error);
         return;
     }
-    JsonParser *parser = json_parser_new();
-    GError *error = NULL;
-    JsonNode *root = NULL;
-    if (!g_utf8_validate(text, (gssize)length, NULL))
-        xt_recording_note(r, "recording.json: not UTF-8, ignored");
-    else if (!json_parser_load_from_data(parser, text, (gssize)length, &error))
-        xt_recording_note(r, "recording.json: %s; ignored", error->message);
-    else if (!(root = json_parser_get_root(parser)) || !JSON_NODE_HOLDS_OBJECT(root))
-        xt_recording_note(r, "recording.json: not an object, ignored");
-    else
-        read_object(r, json_node_get_object(root));
-    g_clear_error(&error);
-    g_object_unref(parser);
+    read_object(r, json_node_get_object(root));
+    json_node_unref(root);
 }

@@ -8,7 +8,6 @@
 #include "parse/recording.h"
 
 #define XT_SNAPSHOT_MAX_TEXT (16u << 20) /* bytes; a text file beyond this is refused */
-#define XT_SNAPSHOT_MAX_JSON (1u << 20)
 
 struct xt_recording *xt_recording_new(void);
 void xt_recording_note(struct xt_recording *recording, const char *format, ...) G_GNUC_PRINTF(2, 3);
