@@ -85,10 +85,13 @@ static struct xt_reservation conclude(const struct learner *l, const struct stre
     bool usual = 2 * most->count >= s->n_distances;
     if (promised > 0) { /* changed while it was traced; or a sporadic server, whose deadlines follow no grid */
         r.period_ns = usual ? most->ns : promised;
+        r.contradicted = usual;
     } else if (!find_distance(s, s->gcd)) {
         r.period_ns = usual ? most->ns : s->gcd;
         r.uncertain = !usual;
     }
+    if (r.uncertain && r.period_ns < budget) /* no server is that: its deadlines follow no grid */
+        r.period_ns = 0;
     return r;
 }
 

@@ -547,7 +547,7 @@ class Analysis:
         most = max(counts.values())
         if 2 * most >= len(diffs):
             return min(d for d in counts if counts[d] == most), budget, "learned-mode"
-        return gcd, budget, "uncertain"
+        return (gcd, budget, "uncertain") if gcd >= budget else (None, budget, "unknown")
 
     def system_time(self):
         """Offset from Xen system time to ts: the smallest delay of a replenishment after its release."""
