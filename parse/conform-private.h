@@ -12,6 +12,7 @@
 /* What conformance must know of a VCPU beside its timeline. */
 struct conform_vcpu {
     bool pinned;               /* usable is what the snapshot says */
+    bool repinned;             /* the snapshot shows that it changed while it was traced: where it could run is not known */
     struct xt_pcpu_set *usable;
     int64_t budget_since;      /* its last replenishment, -1 none; not known any more if records were lost since */
     int64_t budget, left;      /* as replenished; as last stated */

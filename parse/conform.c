@@ -228,6 +228,7 @@ static struct conform_vcpu *conform_of(struct machine *m, struct vstate *v)
     if (host && host->hard_affinity) {
         c->usable = g_new0(struct xt_pcpu_set, 1);
         c->pinned = server_snapshot_pcpus(m, host, c->usable);
+        c->repinned = !c->pinned;
     }
     return c;
 }
@@ -320,7 +321,7 @@ static void begin_wait(struct machine *m, struct vstate *v)
 
     c->wait_after_block = c->blocked_at >= 0;
     if (s && !s->reference && !s->extra && s->deadline != INT64_MIN && is_budget_known(m, c) && c->left > 0 &&
-        !m->run.core_scheduling)
+        !c->repinned && !m->run.core_scheduling)
         c->wait_since = m->now;
 }
 

@@ -17,6 +17,7 @@ struct xt_host_vcpu {
     int weight, cap;              /* credit, credit2; 0 unknown / none */
     char *hard_affinity;          /* as xl prints it: "all", "1-2", NULL unknown */
     bool affinity_changed;        /* another one in `xl vcpu-list` after the recording than before it */
+    bool affinity_late;           /* only the list from after the recording has it: a domain that came meanwhile */
     bool online;                  /* some `xl vcpu-list` shows it plugged in */
     char *cpupool;                /* NULL unknown */
     double cpu_time_before_s, cpu_time_after_s; /* xl vcpu-list; -1 unknown */

@@ -51,7 +51,8 @@ static void free_server(gpointer data)
 
 bool server_snapshot_pcpus(const struct machine *m, const struct xt_host_vcpu *host, struct xt_pcpu_set *set)
 {
-    if (!host || !host->hard_affinity || host->affinity_changed || !xt_pcpu_set_parse(set, host->hard_affinity))
+    if (!host || !host->hard_affinity || host->affinity_changed || host->affinity_late ||
+        !xt_pcpu_set_parse(set, host->hard_affinity))
         return false;
     for (guint i = 0; host->cpupool && i < m->recording->cpupools->len; i++) {
         const struct xt_host_cpupool *pool = g_ptr_array_index(m->recording->cpupools, i);

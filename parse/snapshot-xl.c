@@ -15,6 +15,7 @@ struct xt_snapshot {
     GHashTable *vcpus, *domains; /* indices of the recording's arrays */
     GHashTable *sched_rows;      /* domid -> struct sched_row, for all VCPUs of the domain */
     GHashTable *pool_by_config;  /* domain name -> pool, from NAME.cfg */
+    bool have_before; /* a row of xl-vcpu-list-before.txt was read */
     bool saw_rtds_vcpus;
     bool saw_rtds_domains;
 };
@@ -298,6 +299,8 @@ static void parse_vcpu_list(struct xt_snapshot *s, struct lines *lines, bool aft
         struct xt_host_vcpu *v = get_vcpu(s, domid, vcpu, line);
         if (v->hard_affinity && strcmp(v->hard_affinity, hard))
             v->affinity_changed = true;
+        v->affinity_late |= after && s->have_before && !v->hard_affinity;
+        s->have_before |= !after;
         set_once(&v->hard_affinity, hard);
         v->online |= state[2] != 'p';
         *(after ? &v->cpu_time_after_s : &v->cpu_time_before_s) = seconds;
