@@ -60,8 +60,8 @@ static void print_line(const struct xt_import_summary *s)
 {
     char *name = xt_printable(s->name), *policy = xt_printable(s->policy ? s->policy : "policy unknown");
 
-    fprintf(stderr, "%s: %s (%s), %.3f s, %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " VCPUs, %"
-            G_GUINT64_FORMAT " dispatches", name, policy, s->scheduler, (double)s->duration_ns / 1e9, s->records, s->vcpus,
+    fprintf(stderr, "%s: %s%s%s (%s), %.3f s, %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " VCPUs, %"
+            G_GUINT64_FORMAT " dispatches", name, policy, s->server ? "+" : "", s->server ? s->server : "", s->scheduler, (double)s->duration_ns / 1e9, s->records, s->vcpus,
             s->dispatches);
     print_share("judged periods", s->period_misses, s->periods_judged);
     print_share("jobs", s->job_misses, s->jobs);
@@ -76,7 +76,7 @@ static void print_line(const struct xt_import_summary *s)
 }
 
 static const struct xt_column columns[] = {
-    { .name = "run" }, { .name = "name" }, { .name = "policy" }, { .name = "scheduler" }, { .name = "duration_ns" },
+    { .name = "run" }, { .name = "name" }, { .name = "policy" }, { .name = "server" }, { .name = "scheduler" }, { .name = "duration_ns" },
     { .name = "tsc_hz" }, { .name = "records" }, { .name = "lost_records" }, { .name = "unknown_records" },
     { .name = "malformed_records" }, { .name = "vcpus" }, { .name = "dispatches" }, { .name = "periods_judged" },
     { .name = "period_misses" }, { .name = "jobs" }, { .name = "job_misses" }, { .name = "seconds" },
@@ -87,6 +87,7 @@ static void print_row(struct xt_tables *out, const struct xt_import_summary *s)
     xt_cell_int(out, s->run);
     xt_cell_text(out, s->name);
     xt_cell_text(out, s->policy);
+    xt_cell_text(out, s->server);
     xt_cell_text(out, s->scheduler);
     xt_cell_int(out, s->duration_ns);
     xt_cell_int(out, s->tsc_hz);

@@ -21,7 +21,7 @@ static const struct {
     { "scheduler", "scheduler" },
     { "policy", "policy" },
     { "scenario", "lab.scenario" },
-    { "server policy", "lab.policy" },
+    { "server", "server" },
     { "CPU model", "cpu_model" },
     { "pCPUs", "pcpus" },
     { "TSC (Hz)", "tsc_hz" },

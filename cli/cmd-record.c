@@ -122,10 +122,16 @@ static bool parse_bytes(const char *text, uint64_t *bytes)
     return false;
 }
 
-static bool is_policy(const char *policy)
+static bool take_policy(const char *text, struct xt_record_options *o)
 {
-    static const char *const policies[] = { "gEDF", "pEDF", "credit", "credit2", "null", "arinc653", NULL };
-    return g_strv_contains(policies, policy);
+    char *name;
+
+    if (!text)
+        return true;
+    xt_policy_split(text, &name, &o->periodic);
+    o->policy = xt_policy_find(name);
+    g_free(name);
+    return o->policy != NULL;
 }
 
 static bool complete(const struct arguments *a, char **command, struct xt_record_options *o, GError **error)
@@ -138,7 +144,6 @@ static bool complete(const struct arguments *a, char **command, struct xt_record
         .buffer_pages = (unsigned)a->buffer_pages,
         .poll_ms = (unsigned)a->poll_ms,
         .compression = a->compression,
-        .policy = a->policy,
         .comment = a->comment,
         .reservations = (const char *const *)a->reservations,
         .guests = (const char *const *)a->guests,
@@ -157,8 +162,9 @@ static bool complete(const struct arguments *a, char **command, struct xt_record
         wrong = "--poll takes 1 to 10000 milliseconds, 0 to measure";
     else if (a->compression < 0 || a->compression > 19)
         wrong = "--compress takes 0 (none) to 19";
-    else if (a->policy && !is_policy(a->policy))
-        wrong = "--policy is one of gEDF, pEDF, credit, credit2, null, arinc653";
+    else if (!take_policy(a->policy, o))
+        wrong = "--policy is one of gEDF, pEDF, credit, credit2, null, arinc653, each with +periodic if a background "
+                "task keeps every guest busy";
     if (wrong) {
         g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, wrong);
         return false;
@@ -241,7 +247,7 @@ int xt_cmd_record(int argc, char **argv)
         { "events", 'e', 0, G_OPTION_ARG_STRING, &a.events, "sched (default), sched+irq, all, … or a mask",
           "NAMES" },
         { "policy", 0, 0, G_OPTION_ARG_STRING, &a.policy,
-          "What is measured: gEDF, pEDF, credit, credit2, null, arinc653", "POLICY" },
+          "What is measured: gEDF, pEDF, credit, credit2, null, arinc653; +periodic", "POLICY" },
         { "reservation", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.reservations,
           "Judge a VCPU or domain by this under any scheduler, e.g. vm1=10ms/4ms", "VCPU=P/B" },
         { "guest", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.guests, "Take a guest's job trace along, at the end",

@@ -25,7 +25,7 @@ _xentrail_ask() {
 # What may follow an option, one a line; nothing where bash completes file names by itself.
 _xentrail_values() {
     case $2 in
-    --policy) printf '%s\n' gEDF pEDF credit credit2 null arinc653 ;;
+    --policy) printf '%s\n' gEDF pEDF credit credit2 null arinc653 gEDF+periodic pEDF+periodic ;;
     --run) _xentrail_ask "$1" 'SELECT name FROM runs' ;;
     --metric) _xentrail_ask "$1" 'SELECT metric FROM overhead_stats UNION SELECT metric FROM latency_stats' ;;
     --by) printf '%s\n' policy run vcpu pcpu migrated ;;

@@ -105,16 +105,14 @@ static bool measure_rate(struct recording *r, GError **error)
 
 static bool check_policy(const struct recording *r, GError **error)
 {
-    const char *policy = r->options->policy, *scheduler = r->facts.scheduler;
-    const char *needed = !policy                                                      ? NULL
-                         : strcmp(policy, "gEDF") == 0 || strcmp(policy, "pEDF") == 0 ? "rtds"
-                                                                                      : policy;
+    const struct xt_policy *policy = r->options->policy;
+    const char *scheduler = r->facts.scheduler, *needed = policy ? policy->scheduler : NULL;
 
     if (!needed || strcmp(needed, scheduler) == 0)
         return true;
     g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                 "%s: --policy %s needs the scheduler %s, but Xen runs %s: boot it with sched=%s%s",
-                xt_host_name(r->host), policy, needed, scheduler, needed,
+                xt_host_name(r->host), policy->name, needed, scheduler, needed,
                 strcmp(needed, "rtds") == 0
                     ? " (distributions' packages are built without RTDS; `xentrail lab` builds one with it)"
                     : "");
@@ -413,7 +411,10 @@ static bool prepare(struct recording *r, GError **error)
     const struct xt_record_options *o = r->options;
 
     r->manifest = xt_manifest_new();
-    set_optional(r->manifest, "policy", o->policy);
+    if (o->policy)
+        json_object_set_string_member(r->manifest, "policy", o->policy->name);
+    if (o->periodic)
+        json_object_set_string_member(r->manifest, "server", "periodic");
     set_optional(r->manifest, "comment", o->comment);
     set_optional(r->manifest, "host", xt_host_name(r->host));
     if (!o->poll_ms && !measure_rate(r, error))

@@ -5,6 +5,7 @@
 #include "collect/capture.h"
 #include "collect/manifest.h"
 #include "collect/tally.h"
+#include "parse/policy.h"
 
 struct xt_record_progress {
     double elapsed_s;
@@ -22,7 +23,8 @@ struct xt_record_options {
     unsigned buffer_pages;   /* per pCPU; 0: from the host's free memory */
     unsigned poll_ms;        /* how often xentrace empties the buffers; 0: from the measured rate */
     int compression;         /* zstd level, 0 none */
-    const char *policy;      /* what the experiment says it is, NULL derive */
+    const struct xt_policy *policy; /* what the experiment says it is, NULL derive */
+    bool periodic;                  /* a background task keeps every guest busy: periodic servers */
     const char *comment;
     const char *const *reservations; /* "NAME=10ms/4ms" or "d1v0=10ms/4ms"; NULL none */
     const char *const *guests;       /* "NAME=FOLDER": job traces to take along; NULL none */

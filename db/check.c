@@ -75,8 +75,8 @@ static const struct {
       " ON p.run = s.run AND p.metric = s.metric WHERE s.n <> coalesce(p.n, 0)" },
     { "pooled statistics",
       "SELECT 'policy ' || p.policy || ', metric ' || p.metric || ': pooled ' || p.n || ' samples of ' || s.n"
-      " FROM policy_metric p JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, m.metric, sum(m.n) AS n FROM run r"
-      " JOIN metric_stat m ON m.run = r.id GROUP BY 1, 2) s ON s.policy = p.policy AND s.metric = p.metric"
+      " FROM policy_metric p JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, coalesce(r.server, '') AS server, m.metric,"
+      " sum(m.n) AS n FROM run r JOIN metric_stat m ON m.run = r.id GROUP BY 1, 2, 3) s USING (policy, server, metric)"
       " WHERE p.n <> s.n" },
 };
 

@@ -30,7 +30,8 @@ const char *xt_db_path(const struct xt_db *db);
 /* One imported run. Strings may be NULL where the view `runs` has NULL; times and units as there. */
 struct xt_db_run {
     int64_t id;
-    char *name, *policy, *scheduler, *xen_version, *tsc_hz_source, *tool_version;
+    char *name, *policy, *server, *scheduler, *xen_version, *tsc_hz_source, *tool_version;
+    char *group; /* what is compared: the policy or "unknown", with "+periodic" or "+mixed" if its servers are so */
     int64_t duration_ns, tsc_hz;
     uint64_t start_tsc;
     uint64_t records, lost_records;

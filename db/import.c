@@ -8,6 +8,7 @@
 #include "db/internal.h"
 #include "db/store.h"
 #include "parse/error.h"
+#include "parse/policy.h"
 #include "parse/reconstruct.h"
 #include "parse/stats.h"
 
@@ -188,11 +189,17 @@ static bool reconstruct(struct import *im, struct xt_trace *trace, GError **erro
 
 static bool run_import(struct import *im, struct xt_trace *trace, GError **error)
 {
+    bool periodic = false;
+    char *by_hand = NULL;
+
+    if (im->options->policy)
+        xt_policy_split(im->options->policy, &by_hand, &periodic);
     struct xt_store_options what = {
         .recording = im->recording,
         .path = im->recording->path,
-        .policy = im->options->policy ? im->options->policy : im->recording->policy,
-        .policy_why = im->options->policy ? "given by hand" : im->recording->policy_why,
+        .policy = by_hand ? by_hand : im->recording->policy,
+        .policy_why = by_hand ? "given by hand" : im->recording->policy_why,
+        .server = periodic ? "periodic" : im->recording->server,
         .tolerance_ns = im->options->tolerance_ns,
         .one_thread = im->options->one_thread,
     };
@@ -210,6 +217,7 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
         xt_store_note(im->store, im->notes->pdata[i]);
     ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, im->findings, error);
     g_free(name);
+    g_free(by_hand);
     return ok;
 }
 
@@ -222,7 +230,7 @@ static bool summarise(struct import *im, int64_t run, struct xt_import_summary *
         " (SELECT sum(periods_judged) FROM vcpu_stats WHERE run = r.run),"
         " (SELECT sum(period_misses) FROM vcpu_stats WHERE run = r.run),"
         " (SELECT sum(jobs) FROM job_stats WHERE run = r.run),"
-        " (SELECT sum(misses) FROM job_stats WHERE run = r.run)"
+        " (SELECT sum(misses) FROM job_stats WHERE run = r.run), server"
         " FROM runs r WHERE run = ?", error);
     uint64_t *const counts[] = {
         &out->records, &out->lost_records, &out->unknown_records, &out->malformed_records, &out->vcpus,
@@ -236,6 +244,7 @@ static bool summarise(struct import *im, int64_t run, struct xt_import_summary *
         out->run = run;
         out->name = g_strdup((const char *)sqlite3_column_text(stmt, 0));
         out->policy = g_strdup((const char *)sqlite3_column_text(stmt, 1));
+        out->server = g_strdup((const char *)sqlite3_column_text(stmt, 15));
         out->scheduler = g_strdup((const char *)sqlite3_column_text(stmt, 2));
         out->duration_ns = sqlite3_column_int64(stmt, 3);
         out->tsc_hz = sqlite3_column_int64(stmt, 4);
@@ -290,6 +299,7 @@ void xt_import_summary_clear(struct xt_import_summary *summary)
 {
     g_free(summary->name);
     g_free(summary->policy);
+    g_free(summary->server);
     g_free(summary->scheduler);
     memset(summary, 0, sizeof(*summary));
 }

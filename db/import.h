@@ -6,7 +6,7 @@
 
 struct xt_import_options {
     const char *name;   /* of the run; NULL: the recording's */
-    const char *policy; /* by hand; NULL: as the host snapshot tells */
+    const char *policy; /* by hand, "gEDF" or "gEDF+periodic"; NULL: as the recording tells */
     bool again; /* also if the same content is in the database already; then the name is made unique */
     bool salvage;       /* use what stands before structural damage */
     bool one_thread;
@@ -22,7 +22,7 @@ struct xt_import_options {
 /* What a person wants to read after an import. */
 struct xt_import_summary {
     int64_t run;
-    char *name, *policy, *scheduler; /* policy NULL unknown; freed with xt_import_summary_clear */
+    char *name, *policy, *server, *scheduler; /* as in view runs; freed with xt_import_summary_clear */
     int64_t duration_ns, tsc_hz;
     uint64_t records, lost_records, unknown_records, malformed_records;
     uint64_t vcpus, dispatches, periods_judged, period_misses, jobs, job_misses; /* idle VCPUs not counted */

@@ -10,6 +10,19 @@
 
 static const double wanted[] = { 0.5, 0.9, 0.99, 0.999 };
 
+/* Runs that are pooled: of one policy and one kind of server. */
+struct group {
+    const char *policy, *server; /* as the table policy_metric has them */
+};
+
+#define OF_GROUP "coalesce(r.policy, 'unknown') = ?1 AND coalesce(r.server, '') = ?2"
+
+static void bind_group(sqlite3_stmt *stmt, const struct group *group)
+{
+    sqlite3_bind_text(stmt, 1, group->policy, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, group->server, -1, SQLITE_STATIC);
+}
+
 /* What one pass over the merged samples finds. */
 struct pool {
     uint64_t n, seen;
@@ -20,17 +33,17 @@ struct pool {
     int64_t min_ns, max_ns;
 };
 
-static bool open_cursors(sqlite3 *db, const char *policy, int metric, GArray *cursors, GError **error)
+static bool open_cursors(sqlite3 *db, const struct group *group, int metric, GArray *cursors, GError **error)
 {
-    sqlite3_stmt *runs = xt_db_prepare(db, "SELECT r.id FROM run r JOIN metric_stat s ON s.run = r.id AND s.metric = ?2 "
-                                       "WHERE coalesce(r.policy, 'unknown') = ?1 AND s.n > 0 ORDER BY r.id", error);
+    sqlite3_stmt *runs = xt_db_prepare(db, "SELECT r.id FROM run r JOIN metric_stat s ON s.run = r.id AND s.metric = ?3 "
+                                       "WHERE " OF_GROUP " AND s.n > 0 ORDER BY r.id", error);
     bool ok = runs != NULL;
     int rc = SQLITE_DONE;
 
     if (!ok)
         return false;
-    sqlite3_bind_text(runs, 1, policy, -1, SQLITE_STATIC);
-    sqlite3_bind_int(runs, 2, metric);
+    bind_group(runs, group);
+    sqlite3_bind_int(runs, 3, metric);
     while (ok && (rc = sqlite3_step(runs)) == SQLITE_ROW) {
         struct xt_sample_cursor cursor;
 
@@ -91,15 +104,16 @@ static bool merge(GArray *cursors, struct pool *pool, GError **error)
     return !failed;
 }
 
-static bool insert_pool(sqlite3 *db, const char *policy, int metric, guint runs, int64_t dropped, const struct pool *pool,
+static bool insert_pool(sqlite3 *db, const struct group *group, int metric, guint runs, int64_t dropped, const struct pool *pool,
                         GError **error)
 {
-    struct xt_bind b = { .stmt = xt_db_prepare(db, "INSERT INTO policy_metric VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", error) };
+    struct xt_bind b = { .stmt = xt_db_prepare(db, "INSERT INTO policy_metric VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", error) };
     bool some = pool->n > 0, ok;
 
     if (!b.stmt)
         return false;
-    put_text(&b, policy);
+    put_text(&b, group->policy);
+    put_text(&b, group->server);
     put_int(&b, metric);
     put_int(&b, runs);
     put_int(&b, (int64_t)pool->n);
@@ -116,7 +130,7 @@ static bool insert_pool(sqlite3 *db, const char *policy, int metric, guint runs,
     return ok;
 }
 
-static bool pool_metric(sqlite3 *db, const char *policy, int metric, uint64_t n, int64_t dropped, GError **error)
+static bool pool_metric(sqlite3 *db, const struct group *group, int metric, uint64_t n, int64_t dropped, GError **error)
 {
     GArray *cursors = g_array_new(FALSE, FALSE, sizeof(struct xt_sample_cursor));
     struct pool pool = { .n = n };
@@ -124,30 +138,31 @@ static bool pool_metric(sqlite3 *db, const char *policy, int metric, uint64_t n,
 
     for (unsigned i = 0; i < G_N_ELEMENTS(wanted); i++)
         pool.rank[i] = (uint64_t)ceil(wanted[i] * (double)n - 1e-9);
-    ok = open_cursors(db, policy, metric, cursors, error) && merge(cursors, &pool, error) &&
-         insert_pool(db, policy, metric, cursors->len, dropped, &pool, error);
+    ok = open_cursors(db, group, metric, cursors, error) && merge(cursors, &pool, error) &&
+         insert_pool(db, group, metric, cursors->len, dropped, &pool, error);
     for (guint i = 0; i < cursors->len; i++)
         xt_sample_close(&g_array_index(cursors, struct xt_sample_cursor, i));
     g_array_free(cursors, TRUE);
     return ok;
 }
 
-bool xt_db_pool_policy(sqlite3 *db, const char *policy, GError **error)
+bool xt_db_pool_policy(sqlite3 *db, const char *policy, const char *server, GError **error)
 {
-    sqlite3_stmt *forget = xt_db_prepare(db, "DELETE FROM policy_metric WHERE policy = ?", error);
+    const struct group group = { policy, server ? server : "" };
+    sqlite3_stmt *forget = xt_db_prepare(db, "DELETE FROM policy_metric WHERE policy = ?1 AND server = ?2", error);
     sqlite3_stmt *totals = xt_db_prepare(db, "SELECT s.metric, sum(s.n), sum(s.dropped) FROM run r JOIN metric_stat s "
-                                         "ON s.run = r.id WHERE coalesce(r.policy, 'unknown') = ? GROUP BY s.metric",
+                                         "ON s.run = r.id WHERE " OF_GROUP " GROUP BY s.metric",
                                          forget ? error : NULL);
     bool ok = forget && totals;
     int rc = SQLITE_DONE;
 
     if (ok) {
-        sqlite3_bind_text(forget, 1, policy, -1, SQLITE_STATIC);
-        sqlite3_bind_text(totals, 1, policy, -1, SQLITE_STATIC);
+        bind_group(forget, &group);
+        bind_group(totals, &group);
         sqlite3_step(forget);
     }
     while (ok && (rc = sqlite3_step(totals)) == SQLITE_ROW)
-        ok = pool_metric(db, policy, sqlite3_column_int(totals, 0), (uint64_t)sqlite3_column_int64(totals, 1),
+        ok = pool_metric(db, &group, sqlite3_column_int(totals, 0), (uint64_t)sqlite3_column_int64(totals, 1),
                          sqlite3_column_int64(totals, 2), error);
     if (ok && rc != SQLITE_DONE) {
         xt_db_set_error(db, "pooling a policy's runs", error);

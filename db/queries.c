@@ -5,19 +5,19 @@
 
 const struct xt_named_query xt_named_queries[] = {
     { "runs", "what the database holds",
-      "SELECT run, name, policy, scheduler, xen_version, pcpus, round(duration_ns / 1e9, 6) AS duration_s, records,"
+      "SELECT run, name, policy, server, scheduler, xen_version, pcpus, round(duration_ns / 1e9, 6) AS duration_s, records,"
       " lost_records, emulated FROM runs WHERE" OF_RUN("") "ORDER BY run" },
     { "policies", "policies side by side: misses, migrations and preemptions per second",
-      "SELECT policy, runs, round(duration_ns / 1e9, 3) AS duration_s, periods_judged, period_misses,"
+      "SELECT policy, server, runs, round(duration_ns / 1e9, 3) AS duration_s, periods_judged, period_misses,"
       " round(period_miss_ratio, 6) AS period_miss_ratio, jobs, job_misses, round(job_miss_ratio, 6) AS job_miss_ratio,"
       " round(migrations_per_s, 1) AS migrations_per_s, round(preemptions_per_s, 1) AS preemptions_per_s"
-      " FROM policy_stats ORDER BY policy" },
+      " FROM policy_stats ORDER BY policy, server" },
     { "overheads", "pCPU time that the hypervisor spent per decision and switch, by policy (all runs pooled)",
-      "SELECT policy, metric, n, min_ns, round(mean_ns, 1) AS mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, dropped"
-      " FROM policy_metrics WHERE kind = 'overhead' ORDER BY metric, policy" },
+      "SELECT policy, server, metric, n, min_ns, round(mean_ns, 1) AS mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, dropped"
+      " FROM policy_metrics WHERE kind = 'overhead' ORDER BY metric, policy, server" },
     { "latencies", "how long VCPUs waited, by policy (all runs pooled)",
-      "SELECT policy, metric, n, min_ns, round(mean_ns, 1) AS mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, dropped"
-      " FROM policy_metrics WHERE kind = 'latency' ORDER BY metric, policy" },
+      "SELECT policy, server, metric, n, min_ns, round(mean_ns, 1) AS mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns, dropped"
+      " FROM policy_metrics WHERE kind = 'latency' ORDER BY metric, policy, server" },
     { "vcpus", "what each VCPU was promised, and what it got",
       "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.period_ns / 1e6 AS period_ms,"
       " v.budget_ns / 1e6 AS budget_ms, round(100.0 * v.running_ns / r.duration_ns, 3) AS running_pct,"

@@ -20,6 +20,8 @@ void xt_db_run_free(struct xt_db_run *run)
         return;
     g_free(run->name);
     g_free(run->policy);
+    g_free(run->server);
+    g_free(run->group);
     g_free(run->scheduler);
     g_free(run->xen_version);
     g_free(run->tsc_hz_source);
@@ -34,6 +36,8 @@ static struct xt_db_run *read_run(sqlite3_stmt *stmt)
     run->id = number(stmt, 0, 0);
     run->name = text(stmt, 1);
     run->policy = text(stmt, 2);
+    run->server = text(stmt, 19);
+    run->group = g_strconcat(run->policy ? run->policy : "unknown", run->server ? "+" : NULL, run->server, NULL);
     run->scheduler = text(stmt, 3);
     run->xen_version = text(stmt, 4);
     run->tsc_hz_source = text(stmt, 5);
@@ -68,8 +72,8 @@ GPtrArray *xt_db_runs(struct xt_db *db, GError **error)
 {
     sqlite3_stmt *stmt = xt_db_prepare(xt_db_sqlite(db),
         "SELECT id, name, policy, scheduler, xen_version, tsc_hz_source, tool_version, duration_ns, tsc_hz, start_tsc,"
-        " records, lost_records, now_offset_ns, now_residual_ns, tolerance_ns, pcpus, emulated, core_scheduling, share_ns"
-        " FROM run ORDER BY id", error);
+        " records, lost_records, now_offset_ns, now_residual_ns, tolerance_ns, pcpus, emulated, core_scheduling, share_ns,"
+        " server FROM run ORDER BY id", error);
     GPtrArray *runs;
     int rc;
 

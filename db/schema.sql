@@ -1,4 +1,4 @@
--- The database of xentrail, schema version 1.
+-- The database of xentrail, schema version 2.
 --
 -- Units: *_ns and every time are nanoseconds; ts, release, deadline, … count from the run's first record. *_hz: Hz,
 -- *_tsc: raw TSC cycles, *_ppm: parts per million, *_s: seconds. NULL always means "unknown" or "not there", never 0.
@@ -10,7 +10,7 @@
 -- which run and which span of time they belong to: it is how rows find their run, and a time index that costs nothing.
 
 PRAGMA application_id = 0x58745261; -- "XtRa"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE run (
     -- One imported recording.
@@ -18,6 +18,8 @@ CREATE TABLE run (
     name TEXT NOT NULL UNIQUE,   -- chosen at import; by default the recording's
     policy TEXT,                 -- gEDF, pEDF, credit, credit2, null, arinc653; NULL if nothing tells
     policy_why TEXT,             -- how the policy was found, one sentence
+    server TEXT,                 -- periodic, mixed: a background task keeps all or some guests busy, so that servers spend
+                                 -- their budget at once; NULL: as the scheduler has them (RTDS: deferrable)
     scheduler TEXT NOT NULL,     -- as `xl info` spells it, from the trace's own records: the one with most of them
     xen_version TEXT,            -- from the host snapshot, "4.17.5"
     generation TEXT,             -- Xen versions whose record layouts the trace has, "4.10-4.17"
@@ -316,14 +318,15 @@ CREATE TABLE sample (
 );
 
 CREATE TABLE policy_metric (
-    -- metric_stat over all samples of all runs of a policy, pooled; kept up to date by import.
+    -- metric_stat over all samples of all runs of a policy and kind of server, pooled; kept up to date by import.
     policy TEXT NOT NULL,        -- 'unknown' for runs without
+    server TEXT NOT NULL,        -- as in run, '' for NULL
     metric INTEGER NOT NULL REFERENCES metric(id),
     runs INTEGER NOT NULL,       -- that have samples
     n INTEGER NOT NULL,
     dropped INTEGER NOT NULL,
     min_ns INTEGER, mean_ns REAL, p50_ns INTEGER, p90_ns INTEGER, p99_ns INTEGER, p999_ns INTEGER, max_ns INTEGER,
-    PRIMARY KEY (policy, metric)
+    PRIMARY KEY (policy, server, metric)
 ) WITHOUT ROWID;
 
 CREATE TABLE rule (
@@ -451,7 +454,7 @@ CREATE VIEW runs AS
         duration_ns, records, lost_records, tsc_hz_error_ppm, trace_hz, trace_hz_error_ppm, xl_info_hz,
         lost_windows, unknown_records, malformed_records, tsc_steps_back, bytes, truncated_bytes,
         generation, emulated, core_scheduling, now_offset_ns, now_residual_ns, now_reference_pcpu, tolerance_ns, share_ns,
-        policy_why, hash, path, imported, tool_version, notes
+        policy_why, hash, path, imported, tool_version, notes, server
     FROM run;
 
 CREATE VIEW pcpus AS
@@ -686,13 +689,13 @@ CREATE VIEW losses AS
 CREATE VIEW overhead_stats AS
     -- Distribution of each overhead: pCPU time spent by the hypervisor. Exact, nearest rank. Columns: table metric_stat.
     SELECT s.run, r.policy, m.name AS metric, s.n, s.min_ns, s.mean_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.p999_ns, s.max_ns,
-        s.dropped, m.meaning
+        s.dropped, m.meaning, r.server
     FROM metric_stat s JOIN run r ON r.id = s.run JOIN metric m ON m.id = s.metric WHERE m.kind = 'overhead';
 
 CREATE VIEW latency_stats AS
     -- Distribution of each latency: time that a VCPU waited. Exact, nearest rank. Columns: table metric_stat.
     SELECT s.run, r.policy, m.name AS metric, s.n, s.min_ns, s.mean_ns, s.p50_ns, s.p90_ns, s.p99_ns, s.p999_ns, s.max_ns,
-        s.dropped, m.meaning
+        s.dropped, m.meaning, r.server
     FROM metric_stat s JOIN run r ON r.id = s.run JOIN metric m ON m.id = s.metric WHERE m.kind = 'latency';
 
 CREATE VIEW jobs AS
@@ -722,15 +725,15 @@ CREATE VIEW job_misses AS
     FROM job j LEFT JOIN job_miss m USING (run, domain, task, job) WHERE j.missed;
 
 CREATE VIEW policy_metrics AS
-    -- Overheads and latencies by policy, over all samples of its runs pooled. Exact, nearest rank.
-    SELECT p.policy, m.name AS metric, m.kind, p.runs, p.n, p.min_ns, p.mean_ns, p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns,
+    -- Overheads and latencies by policy and kind of server, over all samples of the runs pooled. Exact, nearest rank.
+    SELECT p.policy, nullif(p.server, '') AS server, m.name AS metric, m.kind, p.runs, p.n, p.min_ns, p.mean_ns, p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns,
         p.max_ns, p.dropped, m.meaning
     FROM policy_metric p JOIN metric m ON m.id = p.metric;
 
 CREATE VIEW policy_stats AS
-    -- Policies side by side. Ratios are of judged periods and jobs; rates are per second of run, all VCPUs together, and
+    -- Policies side by side, each kind of server by itself. Ratios are of judged periods and jobs; rates are per second of run, all VCPUs together, and
     -- leave out runs under core scheduling, where migrations are undefined. Overheads are those of view policy_metrics.
-    SELECT r.policy, r.runs, r.duration_ns, v.periods, v.periods_judged, v.period_misses,
+    SELECT r.policy, r.server, r.runs, r.duration_ns, v.periods, v.periods_judged, v.period_misses,
         CAST(v.period_misses AS REAL) / nullif(v.periods_judged, 0) AS period_miss_ratio,
         j.jobs, j.job_misses, CAST(j.job_misses AS REAL) / nullif(j.jobs, 0) AS job_miss_ratio,
         v.migrations, v.migrations * 1e9 / nullif(r.plain_ns, 0) AS migrations_per_s,
@@ -739,15 +742,16 @@ CREATE VIEW policy_stats AS
         d.p999_ns AS decision_p999_ns, d.max_ns AS decision_max_ns,
         s.n AS context_switch_n, s.p50_ns AS context_switch_p50_ns, s.p90_ns AS context_switch_p90_ns,
         s.p99_ns AS context_switch_p99_ns, s.p999_ns AS context_switch_p999_ns, s.max_ns AS context_switch_max_ns
-    FROM (SELECT coalesce(policy, 'unknown') AS policy, count(*) AS runs, sum(duration_ns) AS duration_ns,
+    FROM (SELECT coalesce(policy, 'unknown') AS policy, server, count(*) AS runs, sum(duration_ns) AS duration_ns,
             sum(CASE WHEN core_scheduling THEN 0 ELSE duration_ns END) AS plain_ns
-          FROM run GROUP BY 1) r
-        LEFT JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, sum(v.periods) AS periods,
+          FROM run GROUP BY 1, 2) r
+        LEFT JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, r.server, sum(v.periods) AS periods,
                 sum(v.periods_judged) AS periods_judged, sum(v.period_misses) AS period_misses,
                 sum(CASE WHEN r.core_scheduling THEN 0 ELSE v.migrations END) AS migrations,
                 sum(CASE WHEN r.core_scheduling THEN 0 ELSE v.preemptions END) AS preemptions
-            FROM run r JOIN vcpu v ON v.run = r.id AND v.domid <> 32767 GROUP BY 1) v ON v.policy = r.policy
-        LEFT JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, sum(j.jobs) AS jobs, sum(j.misses) AS job_misses
-            FROM run r JOIN job_stat j ON j.run = r.id GROUP BY 1) j ON j.policy = r.policy
-        LEFT JOIN policy_metrics d ON d.policy = r.policy AND d.metric = 'decision'
-        LEFT JOIN policy_metrics s ON s.policy = r.policy AND s.metric = 'context_switch';
+            FROM run r JOIN vcpu v ON v.run = r.id AND v.domid <> 32767 GROUP BY 1, 2) v
+            ON v.policy = r.policy AND v.server IS r.server
+        LEFT JOIN (SELECT coalesce(r.policy, 'unknown') AS policy, r.server, sum(j.jobs) AS jobs, sum(j.misses) AS job_misses
+            FROM run r JOIN job_stat j ON j.run = r.id GROUP BY 1, 2) j ON j.policy = r.policy AND j.server IS r.server
+        LEFT JOIN policy_metrics d ON d.policy = r.policy AND d.server IS r.server AND d.metric = 'decision'
+        LEFT JOIN policy_metrics s ON s.policy = r.policy AND s.server IS r.server AND s.metric = 'context_switch';

@@ -63,8 +63,8 @@ bool xt_store_summary(struct xt_store *store, const char *hash, const struct xt_
 /* conformance.c: what the rules found. */
 bool xt_store_conformance(struct xt_store *store, const struct xt_findings *findings, GError **error);
 
-/* policies.c: the pooled distributions of a policy ("unknown" for runs without). */
-bool xt_db_pool_policy(sqlite3 *db, const char *policy, GError **error);
+/* policies.c: the pooled distributions of a policy ("unknown" for runs without) and kind of server (NULL: the usual). */
+bool xt_db_pool_policy(sqlite3 *db, const char *policy, const char *server, GError **error);
 
 /* samples.c: the multiset of a distribution into table sample. */
 bool xt_db_store_samples(sqlite3 *db, int64_t run, int metric, const struct xt_distribution *d,

@@ -13,6 +13,7 @@ struct xt_store_options {
     const char *path;          /* where the recording lies */
     const char *policy;        /* NULL: unknown, or what the trace's scheduler implies */
     const char *policy_why;
+    const char *server;        /* view runs, column server */
     int64_t tolerance_ns;      /* as reconstruction was told */
     bool one_thread;           /* insert on the caller's thread */
 };

@@ -89,7 +89,7 @@ static bool store_run(struct xt_store *s, const char *hash, GError **error)
     bool ok;
 
     ok = prepare(s, &b, "INSERT INTO run VALUES "
-                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
+                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
     if (!ok) {
         g_free(imported);
         return false;
@@ -98,6 +98,7 @@ static bool store_run(struct xt_store *s, const char *hash, GError **error)
     put_text(&b, s->options.name);
     put_text(&b, policy_of(s));
     put_text(&b, policy_why(s));
+    put_text(&b, s->options.server);
     put_text(&b, xt_scheduler_name(run->scheduler));
     put_text(&b, recording ? recording->xen_version : NULL);
     put_text(&b, run->generation[0] ? run->generation : NULL);
@@ -373,5 +374,5 @@ bool xt_store_summary(struct xt_store *s, const char *hash, const struct xt_stat
     return store_run(s, hash, error) && store_pcpus(s, error) && store_vcpus(s, stats, error) &&
            store_how(s, error) && store_reservations(s, error) && store_metrics(s, stats, error) &&
            store_job_stats(s, error) &&
-           xt_db_pool_policy(xt_db_sqlite(s->db), policy ? policy : "unknown", error);
+           xt_db_pool_policy(xt_db_sqlite(s->db), policy ? policy : "unknown", s->options.server, error);
 }

@@ -65,6 +65,7 @@ void xt_recording_free(struct xt_recording *r)
     g_free(r->granularity);
     g_free(r->policy);
     g_free(r->policy_why);
+    g_free(r->server);
     g_ptr_array_unref(r->vcpus);
     g_ptr_array_unref(r->domains);
     g_ptr_array_unref(r->cpupools);

@@ -49,6 +49,8 @@ struct xt_recording {
     char *granularity;       /* scheduling granularity: "cpu", "core", "socket"; NULL unknown */
     char *policy;            /* gEDF, pEDF, credit, credit2, null, arinc653; NULL if the snapshot does not tell */
     char *policy_why;        /* one sentence: how it was derived, or what is missing */
+    char *server;            /* "periodic" or "mixed" if recording.json says that a background task keeps all or some guests
+                                busy; NULL: servers are as the scheduler has them (RTDS: deferrable) */
     GPtrArray *vcpus;        /* of struct xt_host_vcpu, by (domid, vcpu) */
     GPtrArray *domains;      /* of struct xt_host_domain, by domid */
     GPtrArray *cpupools;     /* of struct xt_host_cpupool */

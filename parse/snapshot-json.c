@@ -57,6 +57,17 @@ static void read_reservations(struct xt_recording *r, JsonNode *node)
         read_reservation(r, json_array_get_element(array, i));
 }
 
+/* A background task in the guests, which no host snapshot shows. */
+static void read_server(struct xt_recording *r, const char *server)
+{
+    if (!server || !strcmp(server, "deferrable"))
+        return;
+    if (!strcmp(server, "periodic") || !strcmp(server, "mixed"))
+        r->server = g_strdup(server);
+    else
+        xt_recording_note(r, "recording.json: \"server\" is neither deferrable, periodic nor mixed, ignored");
+}
+
 static void read_object(struct xt_recording *r, JsonObject *object)
 {
     JsonNode *node = scalar(object, "emulated", G_TYPE_BOOLEAN);
@@ -70,6 +81,7 @@ static void read_object(struct xt_recording *r, JsonObject *object)
     if ((node = json_object_get_member(object, "reservations")))
         read_reservations(r, node);
 
+    read_server(r, string_member(object, "server"));
     const char *policy = string_member(object, "policy");
     if (policy && !r->policy) {
         r->policy = g_strdup(policy);

@@ -7,7 +7,8 @@
 #include "render/compare-private.h"
 #include "render/plot.h"
 
-#define BY_POLICY "coalesce(nullif(instr('gEDF pEDF credit credit2 null arinc653', policy), 0), 99), policy"
+#define GROUP     "policy || coalesce('+' || server, '')"
+#define BY_POLICY "coalesce(nullif(instr('gEDF pEDF credit credit2 null arinc653', policy), 0), 99), policy, server"
 
 /* How the next columns of an answer become a cell. */
 enum cell {
@@ -105,7 +106,7 @@ bool compare_add_run_table(struct compare *c)
         {"host", CELL_TEXT},       {"TSC from", CELL_TEXT}, {"TSC", CELL_HZ},         {"pCPUs", CELL_COUNT},
         {"length", CELL_DURATION}, {"records", CELL_COUNT}, {"lost", CELL_COUNT}};
     if (!add_table(c, "",
-                   "SELECT name, policy, scheduler, xen_version, CASE WHEN emulated THEN 'emulated' ELSE "
+                   "SELECT name, " GROUP ", scheduler, xen_version, CASE WHEN emulated THEN 'emulated' ELSE "
                    "'real' END, "
                    "tsc_hz_source, tsc_hz, pcpus, duration_ns, records, lost_records FROM run ORDER BY id",
                    NULL, columns, G_N_ELEMENTS(columns), 6))
@@ -126,7 +127,7 @@ bool compare_add_policy_table(struct compare *c)
         {"periods judged", CELL_COUNT}, {"missed [95 %]", CELL_RATIO}, {"jobs", CELL_COUNT},
         {"missed [95 %]", CELL_RATIO},  {"migrations/s", CELL_RATE},   {"preemptions/s", CELL_RATE}};
     return add_table(c, "All runs of a policy together.",
-                     "SELECT policy, runs, duration_ns, periods_judged, period_misses, periods_judged, jobs, "
+                     "SELECT " GROUP ", runs, duration_ns, periods_judged, period_misses, periods_judged, jobs, "
                      "job_misses, jobs, migrations_per_s, preemptions_per_s FROM policy_stats ORDER "
                      "BY " BY_POLICY,
                      NULL, columns, G_N_ELEMENTS(columns), 1);
@@ -142,7 +143,7 @@ bool compare_add_metric_tables(struct compare *c, const char *kind)
         "SELECT metric, name, n, dropped, min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns FROM "
         "(SELECT * FROM overhead_stats WHERE ?1 = 'overhead' UNION ALL SELECT * FROM latency_stats "
         "WHERE ?1 = 'latency') s JOIN run r ON r.id = s.run WHERE n > 0 ORDER BY metric, r.id";
-    static const char per_policy[] = "SELECT metric, policy, n, dropped, min_ns, mean_ns, p50_ns, p90_ns, "
+    static const char per_policy[] = "SELECT metric, " GROUP ", n, dropped, min_ns, mean_ns, p50_ns, p90_ns, "
                                      "p99_ns, p999_ns, max_ns "
                                      "FROM policy_metrics WHERE kind = ?1 AND n > 0 ORDER BY "
                                      "metric, " BY_POLICY;

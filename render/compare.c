@@ -117,7 +117,7 @@ static bool add_side_by_side(struct compare *c)
     for (unsigned i = 0; ok && i < c->runs->len && n < G_N_ELEMENTS(scenes); i++) {
         struct xt_db_run *run = c->runs->pdata[i];
         struct xt_scene_request request;
-        if (!g_hash_table_add(seen, run->policy ? run->policy : "unknown"))
+        if (!g_hash_table_add(seen, run->group))
             continue;
         fill_run(&request, run->name);
         request.from = MAX(0, shortest / 2 - SIDE_BY_SIDE_NS / 2);

@@ -95,10 +95,9 @@ static GPtrArray *tally_runs(struct xt_db *db, enum xt_rate rate, bool by_run, c
 
     for (unsigned i = 0; ok && i < runs->len; i++) {
         const struct xt_db_run *run = runs->pdata[i];
-        const char *policy = run->policy ? run->policy : "unknown";
         struct tally one = {.label = NULL};
         ok = tally_run(db, run, rate, &one, error);
-        struct tally *sum = tally_for(tallies, by_run ? run->name : policy, policy);
+        struct tally *sum = tally_for(tallies, by_run ? run->name : run->group, run->group);
         sum->count += one.count;
         sum->of += one.of;
         sum->seconds += one.seconds;
@@ -212,7 +211,7 @@ GPtrArray *xt_schedulability_query(struct xt_db *db, const char *const *selected
         const struct xt_db_run *run = runs->pdata[i];
         struct tally tally = {.label = NULL};
         ok = tally_run(db, run, XT_RATE_PERIOD_MISSES, &tally, error);
-        struct outcome outcome = {run->policy ? run->policy : "unknown", tally.utilisation, tally.count == 0};
+        struct outcome outcome = {run->group, tally.utilisation, tally.count == 0};
         if (tally.of > 0)
             g_array_append_val(outcomes, outcome);
         else

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "parse/error.h"
+#include "parse/policy.h"
 #include "parse/stats.h"
 
 #define MOST_GROUPS 12
@@ -60,7 +61,7 @@ char *xt_runs_describe(struct xt_db *db, const char *const *names, GError **erro
             break;
         }
         g_string_append_printf(out, "%s%s (%s, Xen %s%s)", i > 0 ? ", " : "", run->name,
-                               run->policy ? run->policy : "policy unknown",
+                               run->policy ? run->group : "policy unknown",
                                run->xen_version ? run->xen_version : "unknown",
                                run->emulated ? ", emulated" : "");
     }
@@ -203,11 +204,10 @@ static bool read_rows(struct query *q, GError **error)
 
 static bool read_run(struct query *q, GError **error)
 {
-    const char *policy = q->run->policy ? q->run->policy : "unknown";
-
     if (q->by == XT_BY_POLICY || q->by == XT_BY_RUN) {
         bool by_run = q->by == XT_BY_RUN;
-        q->current = group_of(q, by_run ? q->run->name : policy, by_run ? NULL : policy, q->set->groups->len);
+        const char *group = q->run->group;
+        q->current = group_of(q, by_run ? q->run->name : group, by_run ? NULL : group, q->set->groups->len);
         return xt_db_each_sample(q->db, q->run->id, xt_metric_name(q->metric), take_sample, q, error);
     }
     if (!is_fork(q->metric))
@@ -217,13 +217,17 @@ static bool read_run(struct query *q, GError **error)
     return false;
 }
 
-static int policy_rank(const char *policy)
+/* Policies in their order, unknown ones last; "gEDF+periodic" comes behind "gEDF". */
+static int policy_rank(const char *group)
 {
-    static const char *const order[] = {"gEDF", "pEDF", "credit", "credit2", "null", "arinc653"};
-    for (int i = 0; policy && i < (int)G_N_ELEMENTS(order); i++)
-        if (g_ascii_strcasecmp(policy, order[i]) == 0)
-            return i;
-    return G_N_ELEMENTS(order);
+    const char *plus = strchr(group, '+');
+    char *policy = plus ? g_strndup(group, (gsize)(plus - group)) : g_strdup(group);
+    int rank = 0;
+
+    while (xt_policies[rank].name && g_ascii_strcasecmp(policy, xt_policies[rank].name) != 0)
+        rank++;
+    g_free(policy);
+    return 2 * rank + (plus != NULL);
 }
 
 static int compare_groups(gconstpointer a, gconstpointer b)

@@ -592,7 +592,7 @@ static void describe(struct query *q)
 {
     struct xt_scene *scene = q->scene;
     scene->run = g_strdup(q->run->name);
-    scene->policy = g_strdup(q->run->policy);
+    scene->policy = q->run->policy ? g_strdup(q->run->group) : NULL;
     scene->scheduler = g_strdup(q->run->scheduler);
     scene->xen_version = g_strdup(q->run->xen_version);
     scene->emulated = q->run->emulated;

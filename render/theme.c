@@ -46,11 +46,14 @@ struct xt_look xt_look_group(unsigned index)
     return look_of(index);
 }
 
+/* With "+periodic" a policy keeps its colour and gets a texture. */
 struct xt_look xt_look_policy(const char *policy, unsigned index)
 {
+    size_t length = policy ? strcspn(policy, "+") : 0;
     for (unsigned i = 0; policy && i < G_N_ELEMENTS(policy_looks); i++)
-        if (g_ascii_strcasecmp(policy, policy_looks[i].policy) == 0)
-            return look_of(policy_looks[i].look);
+        if (strlen(policy_looks[i].policy) == length &&
+            g_ascii_strncasecmp(policy, policy_looks[i].policy, length) == 0)
+            return look_of(policy_looks[i].look + (policy[length] ? G_N_ELEMENTS(palette) : 0));
     return look_of(index);
 }
 

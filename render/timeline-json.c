@@ -173,7 +173,7 @@ static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run,
     }
     g_string_append(out, "{\"name\":");
     xt_json_put_string(out, run->name);
-    put_optional(out, "policy", run->policy);
+    put_optional(out, "policy", run->policy ? run->group : NULL);
     g_string_append_printf(out, ",\"ns\":%" G_GINT64_FORMAT ",\"until\":%" G_GINT64_FORMAT ",\"pcpus\":[",
                            run->duration_ns, until);
     for (unsigned p = 0; p < scene->pcpus->len; p++)

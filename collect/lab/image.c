@@ -235,7 +235,7 @@ static GString *domain_config(const struct xt_scenario *s, const struct xt_lab_p
     g_string_append(text, "type=\"pv\"\ntsc_mode=\"native\"\ncpus=[");
     for (unsigned i = 0; i < domain->vcpus; i++) {
         g_string_append(text, i ? "," : "");
-        if (policy->bound)
+        if (policy->policy->bound)
             g_string_append_printf(text, "\"%u\"", g_array_index(domain->pins, unsigned, i));
         else
             g_string_append_printf(text, "\"1-%u\"", s->pcpus - 1);
@@ -266,12 +266,12 @@ static GBytes *workload_archive(const struct xt_scenario *s, const struct xt_lab
 static void append_parameters(GString *script, const struct xt_lab_policy *policy,
                               const struct xt_lab_domain *domain)
 {
-    if (strcmp(policy->scheduler, "rtds") == 0 && domain->period_ns)
+    if (strcmp(policy->policy->scheduler, "rtds") == 0 && domain->period_ns)
         g_string_append_printf(
             script, "xl sched-rtds -d %s -v all -p %" G_GINT64_FORMAT " -b %" G_GINT64_FORMAT " -e %d\n",
             domain->name, domain->period_ns / 1000, domain->budget_ns / 1000, domain->extratime);
-    if (g_str_has_prefix(policy->scheduler, "credit") && (domain->weight || domain->cap)) {
-        g_string_append_printf(script, "xl sched-%s -d %s", policy->scheduler, domain->name);
+    if (g_str_has_prefix(policy->policy->scheduler, "credit") && (domain->weight || domain->cap)) {
+        g_string_append_printf(script, "xl sched-%s -d %s", policy->policy->scheduler, domain->name);
         if (domain->weight)
             g_string_append_printf(script, " -w %d", domain->weight);
         if (domain->cap)
@@ -286,7 +286,7 @@ static GString *record_arguments(const struct xt_lab_policy *policy)
     GString *words = g_string_new(NULL);
     g_string_append_printf(words,
                            "--policy\n%s\n--events\nsched\n--compress\n0\n--buffer-pages\n%d\n--poll\n%d\n",
-                           policy->policy, BUFFER_PAGES, POLL_MS);
+                           policy->name, BUFFER_PAGES, POLL_MS);
     return words;
 }
 

@@ -193,7 +193,7 @@ static GPtrArray *qemu_words(const struct machine *m)
     g_ptr_array_add(
         words, g_strdup_printf(
                    "console=com1 com1=115200,8n1 dom0_mem=%uM dom0_max_vcpus=1 dom0_vcpus_pin sched=%s %s %s",
-                   s->dom0_memory_mib, m->policy->scheduler,
+                   s->dom0_memory_mib, m->policy->policy->scheduler,
                    m->lab->options->real_time ? "" : "tsc=reliable clocksource=tsc", s->xen_options));
     g_ptr_array_add(words, NULL);
     g_free(xen);

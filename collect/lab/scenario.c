@@ -10,14 +10,6 @@
 
 enum { MAX_PCPUS = 16, MAX_DOMAINS = 16, MAX_VCPUS = 16, DOM0_MEMORY_MIB = 1024, GUEST_MEMORY_MIB = 128 };
 
-static const struct {
-    const char *name, *scheduler;
-    bool bound;
-} known_policies[] = {
-    { "gEDF", "rtds", false },       { "pEDF", "rtds", true }, { "credit", "credit", false },
-    { "credit2", "credit2", false }, { "null", "null", true },
-};
-
 /* What is wrong is found deep down, and says itself where. The first complaint is kept. */
 struct reader {
     GKeyFile *file;
@@ -117,23 +109,14 @@ static void free_domain(gpointer data)
 
 static void read_policy(struct reader *r, struct xt_scenario *s, const char *text)
 {
-    static const char suffix[] = "+periodic";
     struct xt_lab_policy *policy = g_new0(struct xt_lab_policy, 1);
-    char *base = g_strdup(text);
+    char *base;
 
     policy->name = g_strdup(text);
-    if (g_str_has_suffix(base, suffix)) {
-        policy->periodic = true;
-        base[strlen(base) - strlen(suffix)] = 0;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(known_policies); i++) {
-        if (strcmp(base, known_policies[i].name) == 0) {
-            policy->policy = known_policies[i].name;
-            policy->scheduler = known_policies[i].scheduler;
-            policy->bound = known_policies[i].bound;
-        }
-    }
-    if (!policy->policy)
+    xt_policy_split(text, &base, &policy->periodic);
+    policy->policy = xt_policy_find(base);
+    /* arinc653 runs what a schedule set from dom0 says, which no scenario can hold. */
+    if (!policy->policy || strcmp(policy->policy->scheduler, "arinc653") == 0)
         complain(r, "scenario", "policies",
                  "a policy is gEDF, pEDF, credit, credit2 or null, each with +periodic if all servers shall "
                  "be so");
@@ -230,9 +213,11 @@ static void check_policies(struct reader *r, const struct xt_scenario *s)
     }
     for (guint i = 0; i < s->policies->len; i++) {
         const struct xt_lab_policy *policy = g_ptr_array_index(s->policies, i);
-        if (policy->bound && !all_pinned)
+        if (!policy->policy)
+            continue;
+        if (policy->policy->bound && !all_pinned)
             complain(r, "scenario", "policies", "pEDF and null need pins for every VCPU of every domain");
-        else if (policy->policy && strcmp(policy->policy, "null") == 0 && crowded)
+        else if (strcmp(policy->policy->name, "null") == 0 && crowded)
             complain(r, "scenario", "policies",
                      "null gives each pCPU to one VCPU: no two VCPUs may have the same pin");
     }

@@ -2,6 +2,8 @@
  * docs/xentrail-lab.1 */
 #pragma once
 
+#include "parse/policy.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,11 +22,9 @@ struct xt_lab_domain {
 };
 
 struct xt_lab_policy {
-    char *name;         /* as written: "gEDF", "gEDF+periodic" */
-    const char *policy; /* "gEDF", … */
-    const char *scheduler;
-    bool bound;    /* every VCPU on its pin */
-    bool periodic; /* every server periodic */
+    char *name; /* as written: "gEDF", "gEDF+periodic" */
+    const struct xt_policy *policy; /* bound: every VCPU on its pin */
+    bool periodic;                  /* every server periodic */
 };
 
 struct xt_scenario {

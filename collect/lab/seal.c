@@ -85,6 +85,23 @@ static JsonArray *reservations(const struct xt_scenario *s)
     return array;
 }
 
+static bool is_periodic(const struct xt_lab_domain *domain, const struct xt_lab_policy *policy)
+{
+    return domain->periodic || policy->periodic;
+}
+
+/* NULL: as the scheduler has them. What only makes noise is not asked. */
+static const char *servers(const struct xt_scenario *s, const struct xt_lab_policy *policy)
+{
+    unsigned periodic = 0, all = 0;
+    for (guint i = 0; i < s->domains->len; i++) {
+        const struct xt_lab_domain *domain = g_ptr_array_index(s->domains, i);
+        all += !domain->noise;
+        periodic += !domain->noise && is_periodic(domain, policy);
+    }
+    return periodic == 0 ? NULL : periodic == all ? "periodic" : "mixed";
+}
+
 static JsonObject *workload(const struct xt_scenario *s, const struct xt_lab_policy *policy)
 {
     JsonObject *all = json_object_new();
@@ -96,7 +113,7 @@ static JsonObject *workload(const struct xt_scenario *s, const struct xt_lab_pol
             json_array_add_string_element(tasks, domain->tasks[k]);
         json_object_set_string_member(one, "policy", domain->guest_policy);
         json_object_set_string_member(one, "server",
-                                      domain->periodic || policy->periodic ? "periodic" : "deferrable");
+                                      is_periodic(domain, policy) ? "periodic" : "deferrable");
         json_object_set_boolean_member(one, "noise", domain->noise);
         json_object_set_array_member(one, "tasks", tasks);
         json_object_set_object_member(all, domain->name, one);
@@ -108,6 +125,7 @@ static void describe(JsonObject *manifest, const struct xt_scenario *s, const st
                      bool real_time)
 {
     JsonObject *lab = json_object_new(), *trace = xt_manifest_object(manifest, "trace");
+    const char *server = servers(s, policy);
 
     json_object_set_string_member(lab, "scenario", s->name);
     json_object_set_string_member(lab, "policy", policy->name);
@@ -115,6 +133,8 @@ static void describe(JsonObject *manifest, const struct xt_scenario *s, const st
     json_object_set_object_member(manifest, "lab", lab);
     xt_manifest_set_created(manifest); /* dom0's calendar stands still */
     json_object_set_boolean_member(manifest, "emulated", TRUE);
+    if (server)
+        json_object_set_string_member(manifest, "server", server);
     json_object_set_string_member(manifest, "host", "xentrail lab");
     json_object_set_array_member(manifest, "reservations", reservations(s));
     json_object_set_object_member(manifest, "workload", workload(s, policy));

@@ -37,6 +37,35 @@ bats_require_minimum_version 1.5.0
         "$(ask "SELECT quantile(dur_ns, 0.99), count(dur_ns) FROM decisions JOIN runs USING (run) WHERE policy = 'gEDF' AND kind = 'switch' AND NOT no_burn")" ]
 }
 
+@test "deferrable and periodic servers of one policy are never merged" {
+    import "$SOURCE/examples/gedf" "$SOURCE/examples/noisy-gedf"
+    import --policy gEDF+periodic --name ps "$SOURCE/examples/gedf" --again
+    [ "$status" = 0 ]
+    [[ $stderr == *"ps: gEDF+periodic (rtds)"* ]]
+    # a recording can say it itself
+    cp -r "$SOURCE/examples/pedf" pedf
+    echo '{"server": "periodic"}' > pedf/recording.json
+    import pedf
+    [ "$status" = 0 ]
+    [ "$(ask 'SELECT name, policy, server FROM runs ORDER BY run' | tr '\n' ' ')" = "gedf,gEDF, noisy-gedf,gEDF, ps,gEDF,periodic pedf,pEDF,periodic " ]
+    # jobs: README of the recordings
+    [ "$(ask 'SELECT policy, server, runs, jobs FROM policy_stats ORDER BY 1, 2' | tr '\n' ' ')" = "gEDF,,2,2482 gEDF,periodic,1,1241 pEDF,periodic,1,1241 " ]
+    for wanted in "IS NULL" "= 'periodic'"; do
+        [ "$(ask "SELECT p99_ns, n FROM policy_metrics WHERE policy = 'gEDF' AND server $wanted AND metric = 'decision_switch'")" = \
+            "$(ask "SELECT quantile(dur_ns, 0.99), count(dur_ns) FROM decisions JOIN runs USING (run) WHERE policy = 'gEDF' AND server $wanted AND kind = 'switch' AND NOT no_burn")" ]
+    done
+    "$XENTRAIL" query --db "$db" --name policies --csv | grep -q '^gEDF,periodic,1,'
+    "$XENTRAIL" db check "$db"
+    for command in "hist --metric decision --by policy" "cdf --metric wake_latency" bars; do
+        # shellcheck disable=SC2086 # words
+        "$XENTRAIL" $command --db "$db" -o figure.pdf
+        text=$(pdftotext -layout figure.pdf -)
+        for group in gEDF gEDF+periodic pEDF+periodic; do
+            grep -qE "(^|[^A-Za-z+])${group/+/\\+}([^A-Za-z+]|$)" <<<"$text" || { echo "no $group by $command"; false; }
+        done
+    done
+}
+
 @test "the same recording twice is refused, wherever it lies" {
     import "$SOURCE/examples/gedf"
     cp -r "$SOURCE/examples/gedf" elsewhere

@@ -64,6 +64,18 @@ nothing_left() {
     jq -e '.lab.virtual_time == false' out/basic-gEDF/recording.json
 }
 
+@test "deferrable and periodic servers are told apart" {
+    bring
+    FAKE_MACHINE=good run xt lab run ds-vs-ps -p gEDF -p gEDF+periodic -o out
+    [ "$status" -eq 0 ] || { echo "$output"; false; }
+    jq -e '.lab.policy == "gEDF" and (has("server") | not)' out/ds-vs-ps-gEDF/recording.json
+    jq -e '.lab.policy == "gEDF+periodic" and .server == "periodic"' out/ds-vs-ps-gEDF-periodic/recording.json
+    "$XENTRAIL" lab show ds-vs-ps | sed '/^\[domain vm2\]/a server = periodic' > mixed.ini
+    FAKE_MACHINE=good run xt lab run ./mixed.ini -p gEDF -o mixed
+    [ "$status" -eq 0 ] || { echo "$output"; false; }
+    jq -e '.server == "mixed"' mixed/ds-vs-ps-gEDF/recording.json
+}
+
 @test "a killed machine: status 4, no recording, nothing left" {
     FAKE_MACHINE=die run xt lab run basic -p gEDF -o out
     [ "$status" -eq 4 ] && [[ "$output" == *"was QEMU killed?"* ]]

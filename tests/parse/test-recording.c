@@ -225,7 +225,7 @@ static void test_json(void)
 
     put(&f, "host/xl-vcpu-list-before.txt", "d7 1 0 1 -b- 6.2 0 / all\nd7 1 1 1 -b- 6.2 0-1 / all\n");
     put(&f, "recording.json",
-        "{\"emulated\": true, \"policy\": \"gEDF\", \"new\": [{}], \"complete\": false, \"tsc_hz\": 2596148000,"
+        "{\"emulated\": true, \"policy\": \"gEDF\", \"server\": \"periodic\", \"new\": [{}], \"complete\": false, \"tsc_hz\": 2596148000,"
         "\"reservations\": ["
         "{\"domain\": \"d7\", \"period_ns\": 10000000, \"budget_ns\": 4000000},"
         "{\"domain\": \"d7\", \"vcpu\": 1, \"period_ns\": 20000000, \"budget_ns\": 5000000},"
@@ -235,12 +235,19 @@ static void test_json(void)
     r = open_ok(f.path);
     g_assert_true(r->emulated);
     g_assert_cmpstr(r->policy, ==, "gEDF");
+    g_assert_cmpstr(r->server, ==, "periodic");
     g_assert_cmpint(xt_recording_vcpu(r, 1, 0)->ref_budget_ns, ==, 4000000);
     g_assert_cmpint(xt_recording_vcpu(r, 1, 1)->ref_budget_ns, ==, 5000000);
     g_assert_cmpuint(r->vcpus->len, ==, 2);
     g_assert_cmpuint(r->notes->len, ==, 5);
     assert_note(r, "broke off");
     g_assert_cmpfloat(r->cpu_mhz, ==, 2596.148);
+    xt_recording_free(r);
+
+    put(&f, "recording.json", "{\"server\": \"quantum\"}");
+    r = open_ok(f.path);
+    g_assert_null(r->server);
+    assert_note(r, "server");
     xt_recording_free(r);
     folder_free(&f);
 }
