@@ -173,12 +173,30 @@ END
     [ ! -e rec ]
 }
 
+# Runs a command where xl and xentrace are not, even if this machine has them.
+without_tools() {
+    [ "$(id -u)" -eq 0 ] && unshare --mount true || skip "cannot hide this machine's own xl"
+    unshare --mount sh -c 'for tool in xl xentrace; do
+            for folder in /usr/local/sbin /usr/sbin /sbin; do [ ! -e $folder/$tool ] || mount --bind /dev/null $folder/$tool; done
+        done; exec "$@"' sh "$@"
+}
+
 @test "xl or xentrace missing" {
     mkdir bin
-    for tool in sh id cat sed head sleep timeout; do ln -s "$(command -v $tool)" bin/; done
-    PATH=$PWD/bin run env PATH="$PWD/bin" "$XENTRAIL" record -o rec
-    if [ -e /usr/sbin/xl ]; then skip "this machine has xl"; fi
-    [ "$status" -eq 3 ] && [[ "$output" == *"no Xen host"* ]]
+    for tool in sh id cat sed head sleep; do ln -s "$(command -v $tool)" bin/; done
+    run without_tools env PATH="$PWD/bin" "$XENTRAIL" record -o rec
+    [ "$status" -eq 3 ] && [[ "$output" == *"no Xen host"*"xentrail lab"* ]]
+    ln -s "$BATS_TEST_DIRNAME/fake/xl" bin/
+    run without_tools env PATH="$PWD/bin" "$XENTRAIL" record -o rec
+    [ "$status" -eq 3 ] && [[ "$output" == *"xentrace is not installed"* ]]
+    [ ! -e rec ]
+}
+
+@test "no privileges" {
+    [ "$(id -u)" -eq 0 ] || skip "not root anyway"
+    run setpriv --reuid=65534 --clear-groups "$XENTRAIL" record -o rec
+    [ "$status" -eq 3 ] && [[ "$output" == *"needs root"*"sudo"* ]]
+    [ ! -e rec ]
 }
 
 @test "tracing already in use" {
@@ -205,6 +223,15 @@ END
     [ "$status" -eq 2 ]
     [[ "$output" == *"exists already"* ]]
     [ ! -e rec ]
+}
+
+@test "the policy is written down in its two parts" {
+    run xt record -o rec --poll 20 -T 0.3 --policy gEDF+periodic
+    [ "$status" -eq 0 ]
+    jq -e '.policy == "gEDF" and .server == "periodic"' rec/recording.json
+    run xt record -o plain --poll 20 -T 0.3 --policy gEDF
+    [ "$status" -eq 0 ]
+    jq -e '.policy == "gEDF" and (has("server") | not)' plain/recording.json
 }
 
 @test "a failing command is told, the recording is whole" {
