@@ -11,6 +11,7 @@ struct compare {
     GError **error;
 };
 
+bool compare_add_summary(struct compare *c); /* a sentence per policy: what it missed */
 bool compare_add_run_table(struct compare *c);
 bool compare_add_policy_table(struct compare *c);
 bool compare_add_metric_tables(struct compare *c, const char *kind); /* "overhead" or "latency" */

@@ -99,6 +99,59 @@ static bool add_table(struct compare *c, const char *caption, const char *sql, c
     return true;
 }
 
+/* "0.65 % of the guests' jobs (8 of 1239, 95 % confidence 0.33 to 1.27 %)"; nothing if there are none */
+static void put_share(GString *text, uint64_t k, uint64_t n, const char *of_what)
+{
+    char missed[32], all[32];
+    double low, high;
+
+    if (n == 0)
+        return;
+    xt_wilson(k, n, &low, &high);
+    g_string_append_printf(text, "%s%.2f %% of %s (%s of %s, 95 %% confidence %.2f to %.2f %%)",
+                           text->len > 0 ? " and " : "", 100.0 * (double)k / (double)n, of_what,
+                           xt_format_count(missed, sizeof(missed), k), xt_format_count(all, sizeof(all), n),
+                           100 * low, 100 * high);
+}
+
+static void add_sentence(struct compare *c, sqlite3_stmt *stmt)
+{
+    GString *shares = g_string_new(NULL);
+    int runs = sqlite3_column_int(stmt, 1);
+    char *pooled = runs > 1 ? g_strdup_printf(" (%d runs)", runs) : g_strdup("");
+    char *sentence;
+
+    put_share(shares, (uint64_t)sqlite3_column_int64(stmt, 3), (uint64_t)sqlite3_column_int64(stmt, 2),
+              "the guests' jobs");
+    put_share(shares, (uint64_t)sqlite3_column_int64(stmt, 5), (uint64_t)sqlite3_column_int64(stmt, 4),
+              "the server periods");
+    if (shares->len > 0)
+        sentence = g_strdup_printf("Under %s%s, %s missed their deadlines.", (const char *)sqlite3_column_text(stmt, 0),
+                                   pooled, shares->str);
+    else
+        sentence = g_strdup_printf("Under %s%s, no job was logged and no server period could be judged.",
+                                   (const char *)sqlite3_column_text(stmt, 0), pooled);
+    xt_report_text(c->report, sentence);
+    g_free(sentence);
+    g_free(pooled);
+    g_string_free(shares, TRUE);
+}
+
+bool compare_add_summary(struct compare *c)
+{
+    static const char sql[] = "SELECT " GROUP ", runs, jobs, job_misses, periods_judged, period_misses FROM policy_stats "
+                              "ORDER BY " BY_POLICY;
+    sqlite3_stmt *stmt;
+    int rc;
+
+    if (sqlite3_prepare_v2(xt_db_sqlite(c->db), sql, -1, &stmt, NULL) != SQLITE_OK)
+        return fail(c);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        add_sentence(c, stmt);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE || fail(c);
+}
+
 bool compare_add_run_table(struct compare *c)
 {
     static const struct column columns[] = {

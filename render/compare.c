@@ -129,8 +129,7 @@ static bool add_side_by_side(struct compare *c)
     }
     g_hash_table_unref(seen);
     if (ok && n > 1) {
-        xt_report_heading(c->report, "side-by-side", "Side by side");
-        xt_report_text(c->report, "The same window under each policy, from the middle of the shortest run.");
+        xt_report_text(c->report, "The same window under each policy, from the middle of the shortest run:");
         return add_gantt(c, scenes, n, XT_ROWS_PCPU | XT_ROWS_VCPU);
     }
     for (unsigned i = 0; i < n; i++)
@@ -217,6 +216,13 @@ static bool add_timeline(struct compare *c)
 
 static bool fill(struct compare *c, const char *command, bool interactive)
 {
+    xt_report_heading(c->report, "summary", "Summary");
+    if (!compare_add_summary(c))
+        return false;
+    xt_report_text(c->report, "Jobs tell whether the guests' tasks were in time. A server period counts as missed as well "
+                              "if its VCPU woke too late in it to get its budget.");
+    if (!add_side_by_side(c))
+        return false;
     xt_report_heading(c->report, "runs", "Runs");
     if (!compare_add_run_table(c) || !add_policies(c))
         return false;
@@ -230,7 +236,7 @@ static bool fill(struct compare *c, const char *command, bool interactive)
     xt_report_text(c->report, "Time that VCPUs waited.");
     if (!compare_add_metric_tables(c, "latency") || !add_metrics(c, true, XT_PLOT_CCDF))
         return false;
-    if (!add_side_by_side(c) || !add_misses(c) || !add_overviews(c))
+    if (!add_misses(c) || !add_overviews(c))
         return false;
     compare_add_definitions(c);
     return compare_add_origin(c, command);

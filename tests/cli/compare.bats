@@ -39,6 +39,18 @@ in_browser() {
     done
 }
 
+@test "the first section says in words what each policy missed, and shows the policies side by side" {
+    text=$(pdftotext "$PDF" - | tr '\n' ' ' | tr -d '\302\240')
+    first=${text%%Runs*}
+    while IFS='|' read -r policy jobs misses ratio; do
+        [[ $first == *"Under $policy, $ratio % of the guests' jobs ($misses of $jobs, "* ]] || { echo "nothing of $policy in $first"; false; }
+    done < <(sqlite3 "$DB" "SELECT policy, sum(jobs), sum(misses), printf('%.2f', 100.0 * sum(misses) / sum(jobs)) FROM job_stats JOIN runs USING (run) GROUP BY 1")
+    section=$(sed -n '/<h2 id="summary"/,/<h2 id="runs"/p' "$HTML")
+    for run in gedf pedf noisy-credit; do
+        grep -q "Run $run: policy [a-zA-Z]*, .*emulated host" <<<"$section" || { echo "no Gantt of $run"; false; }
+    done
+}
+
 @test "the same database gives the same bytes" {
     cd "$BATS_FILE_TMPDIR"
     cp r.html 1.html && cp r.pdf 1.pdf

@@ -50,6 +50,19 @@ inside="SELECT COUNT(*) FROM (SELECT run, domid, start AS at FROM jobs WHERE sta
     WHERE NOT EXISTS (SELECT 1 FROM intervals AS i WHERE i.run = marks.run AND i.domid = marks.domid AND i.state = 'running'
         AND marks.at BETWEEN i.ts - 30000 AND i.ts + i.dur + 30000) AND name ="
 
+# The report's first section says what the policy missed, and shows a Gantt of the run.
+report_says() { # POLICY RUN
+    summary=$(sed -n '/<h2 id="summary"/,/<h2 id="runs"/p' "$folder/report.html" | LC_ALL=C tr -d '\302\240')
+    said=$(ask "SELECT printf('Under %s, %.2f %% of the guests&#39; jobs (%d of %d,', '$1', 100.0 * SUM(misses) / SUM(jobs), SUM(misses), SUM(jobs))
+        FROM job_stats JOIN runs USING (run) WHERE name = '$2'" | tr -d '"')
+    for wanted in "$said" "Run $2: policy $1,"; do
+        case $summary in
+        *"$wanted"*) ;;
+        *) echo "    the report lacks: $wanted"; return 1 ;;
+        esac
+    done
+}
+
 "$xentrail" lab build || exit 4
 policies=
 for policy; do policies="$policies -p $policy"; done
@@ -74,6 +87,10 @@ for policy; do
         "SELECT $misses FROM job_stats JOIN runs USING (run) WHERE name = '$run'"
     check "$run: CPU times agree with Xen's" same_cpu_time "$run" "$recording"
     check "$run: jobs lie inside running intervals" is "($inside '$run') = 0" "$inside '$run'"
+done
+check "the report is written" "$xentrail" compare --db "$db" -o "$folder/report.html"
+for policy; do
+    check "the report says what $policy missed, with a Gantt" report_says "$policy" "$scenario-$policy"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
