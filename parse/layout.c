@@ -10,20 +10,6 @@ static const struct xt_layout_table *const tables[] = {
     &xt_layouts_null, &xt_layouts_rtxen2, &xt_layouts_other,
 };
 
-#define HASH_BITS 10
-#define HASH_SIZE (1u << HASH_BITS)
-
-struct xt_layout_index {
-    unsigned n_rows;
-    struct xt_layout *rows; /* copies, sorted by (event, min_words): a row's number is its place */
-    uint16_t first[HASH_SIZE];     /* 1 + number of the first row of an event, 0 free; open addressing */
-};
-
-static unsigned hash(uint32_t event)
-{
-    return (event * 2654435761u) >> (32 - HASH_BITS);
-}
-
 static int compare_rows(const void *a, const void *b)
 {
     const struct xt_layout *x = a, *y = b;
@@ -33,6 +19,25 @@ static int compare_rows(const void *a, const void *b)
     return (x->min_words > y->min_words) - (x->min_words < y->min_words);
 }
 
+static void index_row(struct xt_layout_index *index, unsigned number)
+{
+    struct xt_layout *row = &index->rows[number];
+
+    for (unsigned f = 0; f < row->n_fields; f++)
+        if (row->fields[f].slot != XT_SLOT_NONE)
+            row->by_slot[row->fields[f].slot] = (uint8_t)(f + 1);
+    for (unsigned words = row->min_words; words <= row->max_words; words++) {
+        uint32_t key = XT_LAYOUT_KEY(row->event | words << 28);
+        unsigned h = xt_layout_hash(key);
+        while (index->hash[h].row && index->hash[h].key != key)
+            h = (h + 1) % G_N_ELEMENTS(index->hash);
+        if (index->hash[h].row)
+            continue; /* the first row that fits */
+        index->hash[h].key = key;
+        index->hash[h].row = number + 1;
+    }
+}
+
 struct xt_layout_index *xt_layout_index_new(void)
 {
     struct xt_layout_index *index = g_new0(struct xt_layout_index, 1);
@@ -40,20 +45,14 @@ struct xt_layout_index *xt_layout_index_new(void)
 
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         index->n_rows += tables[t]->n_rows;
-    g_assert(index->n_rows < HASH_SIZE / 2);
+    g_assert(index->n_rows < G_N_ELEMENTS(index->hash) / 4); /* none has many word counts */
     index->rows = g_new(struct xt_layout, index->n_rows);
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         for (unsigned r = 0; r < tables[t]->n_rows; r++)
             index->rows[n++] = tables[t]->rows[r];
     qsort(index->rows, n, sizeof(*index->rows), compare_rows);
-    for (unsigned r = 0; r < n; r++) {
-        if (r && index->rows[r].event == index->rows[r - 1].event)
-            continue;
-        unsigned h = hash(index->rows[r].event);
-        while (index->first[h])
-            h = (h + 1) & (HASH_SIZE - 1);
-        index->first[h] = (uint16_t)(r + 1);
-    }
+    for (unsigned r = 0; r < n; r++)
+        index_row(index, r);
     return index;
 }
 
@@ -68,17 +67,20 @@ void xt_layout_index_free(struct xt_layout_index *index)
 const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint32_t event, unsigned n_words,
                                        bool *known)
 {
-    *known = false;
-    for (unsigned h = hash(event); index->first[h]; h = (h + 1) & (HASH_SIZE - 1)) {
-        const struct xt_layout *row = &index->rows[index->first[h] - 1u], *end = index->rows + index->n_rows;
-        if (row->event != event)
-            continue;
-        *known = true;
-        for (; row < end && row->event == event; row++)
-            if (n_words >= row->min_words && n_words <= row->max_words)
-                return row;
-        return NULL;
+    const struct xt_layout *row = n_words < 8 ? xt_layout_lookup(index, event | n_words << 28) : NULL;
+    unsigned lo = 0, hi = index->n_rows;
+
+    *known = true;
+    if (row)
+        return row;
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+        if (index->rows[mid].event < event)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
+    *known = lo < index->n_rows && index->rows[lo].event == event;
     return NULL;
 }
 
@@ -92,35 +94,10 @@ unsigned xt_layout_number(const struct xt_layout_index *index, const struct xt_l
     return (unsigned)(layout - index->rows);
 }
 
-static uint32_t bits_of(uint32_t word, unsigned lo, unsigned bits)
-{
-    word >>= lo;
-    return bits < 32 ? word & ((1u << bits) - 1) : word;
-}
-
 static inline int64_t field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
 {
-    const uint32_t *w = record->words + field->word;
-
-    switch ((enum xt_field_type)field->type) {
-    case XT_FIELD_UINT:
-    case XT_FIELD_HEX:
-        return bits_of(*w, field->lo, field->bits);
-    case XT_FIELD_SINT:
-        return (int32_t)(bits_of(*w, field->lo, field->bits) << (32 - field->bits)) >> (32 - field->bits);
-    case XT_FIELD_U64:
-    case XT_FIELD_X64:
-        return (int64_t)xt_u64(w);
-    case XT_FIELD_VCPU:
-        return vd ? *w << 16 | *w >> 16 : *w;
-    case XT_FIELD_DV:
-        return *w;
-    case XT_FIELD_VD:
-        return *w << 16 | *w >> 16;
-    case XT_FIELD_STATE:
-        return bits_of(record->event, field->lo, field->bits);
-    }
-    return 0;
+    return field->type == XT_FIELD_STATE ? xt_bits(record->event, field->lo, field->bits)
+                                         : xt_field_of_words(field, record->words, vd);
 }
 
 int64_t xt_field_value(const struct xt_field *field, const struct xt_record *record, bool vd)

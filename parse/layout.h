@@ -81,6 +81,8 @@ struct xt_layout {
     const char *versions; /* of Xen, e.g. "4.10-" */
     const struct xt_field *fields;
     uint8_t n_fields;
+    /* made by xt_layout_index_new: by slot, 1 + number of the field that fills it, 0 none */
+    uint8_t by_slot[XT_N_SLOTS];
 };
 
 struct xt_layout_table {
@@ -95,17 +97,96 @@ extern const struct xt_layout_table xt_layouts_core, xt_layouts_credit, xt_layou
     .n_fields = sizeof((const struct xt_field[]){ __VA_ARGS__ }) / sizeof(struct xt_field)
 #define XT_LAYOUTS(rows_) { .rows = (rows_), .n_rows = sizeof(rows_) / sizeof((rows_)[0]) }
 
-/* Lookup by event id and word count; built once per trace. */
-struct xt_layout_index;
+/* Lookup by event id and word count; built once per trace. The members are for xt_layout_lookup alone. */
+#define XT_LAYOUT_HASH_BITS 11
+struct xt_layout_index {
+    unsigned n_rows;
+    struct xt_layout *rows; /* copies, sorted by (event, min_words): a row's number is its place */
+    struct {
+        uint32_t key; /* event and word count as in a record's header */
+        uint32_t row; /* 1 + its number, 0: free */
+    } hash[1 << XT_LAYOUT_HASH_BITS]; /* open addressing */
+};
 struct xt_layout_index *xt_layout_index_new(void);
 void xt_layout_index_free(struct xt_layout_index *index);
 
 /* The row that fits. NULL if none does: *known tells whether the event id as such is known (then its size is wrong). */
 const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint32_t event, unsigned n_words,
                                        bool *known);
+
+#define XT_LAYOUT_KEY(header) ((header) & 0x7fffffffu)
+
+static inline unsigned xt_layout_hash(uint32_t key)
+{
+    return (key * 2654435761u) >> (32 - XT_LAYOUT_HASH_BITS);
+}
+
+/* The row that fits a record's header, NULL if none does. */
+static inline const struct xt_layout *xt_layout_lookup(const struct xt_layout_index *index, uint32_t header)
+{
+    uint32_t key = XT_LAYOUT_KEY(header);
+
+    for (unsigned h = xt_layout_hash(key); index->hash[h].row; h = (h + 1) % (1u << XT_LAYOUT_HASH_BITS))
+        if (index->hash[h].key == key)
+            return &index->rows[index->hash[h].row - 1];
+    return NULL;
+}
+
 /* Rows in the order of their number; NULL past the last. For tools that need every event there is. */
 const struct xt_layout *xt_layout_nth(const struct xt_layout_index *index, unsigned n);
 unsigned xt_layout_number(const struct xt_layout_index *index, const struct xt_layout *layout);
+
+static inline uint32_t xt_swap_halves(uint32_t word)
+{
+    return word << 16 | word >> 16;
+}
+
+static inline uint32_t xt_bits(uint32_t word, unsigned lo, unsigned bits)
+{
+    word >>= lo;
+    return bits < 32 ? word & ((1u << bits) - 1) : word;
+}
+
+/* Value of a field that does not come from the event id, as xt_field_value gives it. */
+static inline int64_t xt_field_of_words(const struct xt_field *field, const uint32_t *words, bool vd)
+{
+    const uint32_t *w = words + field->word;
+
+    switch ((enum xt_field_type)field->type) {
+    case XT_FIELD_SINT:
+        return (int32_t)(xt_bits(*w, field->lo, field->bits) << (32 - field->bits)) >> (32 - field->bits);
+    case XT_FIELD_U64:
+    case XT_FIELD_X64:
+        return (int64_t)(w[0] | (uint64_t)w[1] << 32);
+    case XT_FIELD_VCPU:
+        return vd ? xt_swap_halves(*w) : *w;
+    case XT_FIELD_DV:
+        return *w;
+    case XT_FIELD_VD:
+        return xt_swap_halves(*w);
+    default:
+        return xt_bits(*w, field->lo, field->bits);
+    }
+}
+
+/* Value of the field of an indexed row that fills slot, 0 if it has none. */
+static inline int64_t xt_slot_of_words(const struct xt_layout *row, enum xt_slot slot, const uint32_t *words, bool vd)
+{
+    unsigned f = row->by_slot[slot];
+
+    return f ? xt_field_of_words(&row->fields[f - 1], words, vd) : 0;
+}
+
+/* The VCPU that fills domid_slot and the slot behind it: domain << 16 | vcpu. */
+static inline uint32_t xt_vcpu_of_words(const struct xt_layout *row, enum xt_slot domid_slot, const uint32_t *words,
+                                        bool vd)
+{
+    uint32_t domid = (uint32_t)xt_slot_of_words(row, domid_slot, words, vd);
+
+    if (!row->by_slot[domid_slot + 1])
+        return domid; /* packed in one word, or nothing */
+    return domid << 16 | ((uint32_t)xt_slot_of_words(row, (enum xt_slot)(domid_slot + 1), words, vd) & 0xffff);
+}
 
 /* Value of one field; for packed VCPU words domain << 16 | vcpu. vd: packed with the domain in the low half (<= 4.6).
  * Unsigned 64-bit fields come as their two's complement. */

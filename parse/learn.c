@@ -7,8 +7,7 @@
 
 /* "Near its own envelope", and how far a pCPU may precede the reference to share its line. */
 #define NEAR_NS 50000
-#define REORDER 512          /* deadlines of a VCPU held back: windows bring them slightly out of order */
-#define READ_ITEMS 1024
+#define REORDER 512          /* deadlines of a VCPU held back: clocks of pCPUs differ, and damaged ones wander */
 #define MIN_DISTANCES 3      /* that show a period */
 #define TOO_SHORT (-1)
 #define MAX_DISTANCES 64     /* different distances of deadlines counted per reservation */
@@ -188,24 +187,6 @@ static void free_learner(gpointer data)
     g_free(l);
 }
 
-typedef void (*sample_function)(void *user, const struct xt_replenish_sample *sample);
-
-static bool for_each_sample(const struct xt_survey *survey, sample_function function, void *user, GError **error)
-{
-    struct xt_replenish_sample *samples = g_new(struct xt_replenish_sample, READ_ITEMS);
-    uint64_t n = xt_spill_count(survey->replenishments);
-    bool ok = true;
-
-    for (uint64_t first = 0; ok && first < n; first += READ_ITEMS) {
-        uint64_t chunk = MIN(n - first, READ_ITEMS);
-        ok = xt_spill_read(survey->replenishments, first, chunk, samples, error);
-        for (uint64_t i = 0; ok && i < chunk; i++)
-            function(user, &samples[i]);
-    }
-    g_free(samples);
-    return ok;
-}
-
 struct learn {
     struct xt_learned *learned;
     struct xt_run *run;
@@ -336,8 +317,8 @@ static bool map_system_time(struct learn *learn, GError **error)
 
     for (uint32_t i = 0; i < run->n_pcpus; i++)
         learn->least[i] = INT64_MAX;
-    if (!for_each_sample(learn->survey, least_sample, learn, error) ||
-        !for_each_sample(learn->survey, near_sample, learn, error))
+    if (!xt_survey_each_replenishment(learn->survey, least_sample, learn, error) ||
+        !xt_survey_each_replenishment(learn->survey, near_sample, learn, error))
         return false;
     for (uint32_t i = 1; i < run->n_pcpus; i++)
         if (learn->near[i] > learn->near[reference])
@@ -353,7 +334,7 @@ static bool map_system_time(struct learn *learn, GError **error)
         if (pcpus[i].now_joined)
             offset = MIN(offset, learn->least[i]);
     }
-    if (!for_each_sample(learn->survey, residual_sample, learn, error))
+    if (!xt_survey_each_replenishment(learn->survey, residual_sample, learn, error))
         return false;
     run->now_offset_ns = -offset;
     run->now_reference_pcpu = pcpus[reference].pcpu;
@@ -382,7 +363,7 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
     learn->learners = g_hash_table_new_full(NULL, NULL, NULL, free_learner);
     learn->least = g_new0(int64_t, run->n_pcpus + 1);
     learn->near = g_new0(int64_t, run->n_pcpus + 1);
-    bool ok = for_each_sample(survey, learn_sample, learn, error);
+    bool ok = xt_survey_each_replenishment(survey, learn_sample, learn, error);
     g_hash_table_iter_init(&iter, learn->learners);
     while (ok && g_hash_table_iter_next(&iter, NULL, &value)) {
         struct learner *l = value;

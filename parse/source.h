@@ -22,3 +22,6 @@ int64_t xt_source_read(const struct xt_source *source, uint64_t offset, void *ou
 const char *xt_source_guess(const unsigned char *head, size_t n);
 
 void xt_trace_note(const struct xt_trace_options *options, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Of an open trace; belongs to it. */
+const struct xt_source *xt_trace_source(const struct xt_trace *trace);

@@ -4,108 +4,26 @@
 #include <string.h>
 
 #include "parse/error.h"
-#include "parse/format.h"
 #include "parse/frequency.h"
+#include "parse/parallel.h"
+#include "parse/survey-private.h"
 
-#define BUFFER_BYTES (256u << 10) /* stays in a core's cache */
 #define INDEX_MEMORY (8u << 20)
-#define SAMPLE_MEMORY (8u << 20)
-#define MAX_MALFORMED_NOTES 5
+#define SAMPLE_MEMORY (8u << 20) /* of all workers together */
+#define MAX_HELPERS 7
 
-/* One pCPU while it is being read. */
-struct pcpu {
-    struct xt_pcpu_survey out;
-    struct xt_chain *chain;
-    uint64_t tsc; /* of its latest record */
-    uint32_t running; /* packed, who runs as far as runstates told; for telling the two packings apart */
-    bool running_known;
-};
-
-struct reader {
+struct surveyor {
+    struct xt_survey *survey;
     const struct xt_source *source;
     const struct xt_layout_index *layouts;
     const struct xt_trace_options *options;
-    struct xt_survey *survey;
-    char *buffer;
-    uint64_t offset;  /* in the file, of buffer[0] */
-    size_t have, pos; /* bytes in buffer, read position */
-    GPtrArray *pcpus; /* of struct pcpu, by first appearance */
-    GHashTable *by_number;
-    struct pcpu *current;
-    uint64_t old_packing, new_packing; /* evidence */
+    unsigned n_layouts, n_workers;
+    struct findings_of_worker *workers;
+    uint32_t *order;  /* slots, the pCPU with most bytes first */
+    guint next;       /* atomic: place in order */
+    gsize bytes_done; /* atomic, KiB */
+    int failed;       /* atomic: nobody need go on */
 };
-
-static void free_pcpu(gpointer data)
-{
-    struct pcpu *p = data;
-
-    if (p->out.windows.blocks)
-        g_array_unref(p->out.windows.blocks);
-    xt_chain_free(p->chain);
-    g_free(p);
-}
-
-/* Makes n bytes available at the read position, or as many as there are. -1 and error, else what is available. */
-static int64_t ensure(struct reader *r, size_t n, GError **error)
-{
-    if (r->have - r->pos >= n)
-        return (int64_t)(r->have - r->pos);
-    memmove(r->buffer, r->buffer + r->pos, r->have - r->pos);
-    r->offset += r->pos;
-    r->have -= r->pos;
-    r->pos = 0;
-    int64_t got = xt_source_read(r->source, r->offset + r->have, r->buffer + r->have, BUFFER_BYTES - r->have, error);
-    if (got < 0)
-        return -1;
-    r->have += (size_t)got;
-    if (r->options->progress)
-        r->options->progress(r->options->user, r->offset + r->have, r->source->bytes);
-    return (int64_t)r->have;
-}
-
-static uint64_t here(const struct reader *r)
-{
-    return r->offset + r->pos;
-}
-
-static uint32_t word_at(const struct reader *r, size_t n)
-{
-    uint32_t w;
-
-    memcpy(&w, r->buffer + r->pos + 4 * n, 4);
-    return GUINT32_FROM_LE(w);
-}
-
-static struct pcpu *find_pcpu(struct reader *r, uint32_t number)
-{
-    struct pcpu *p = g_hash_table_lookup(r->by_number, GUINT_TO_POINTER(number));
-
-    if (!p) {
-        p = g_new0(struct pcpu, 1);
-        p->out.pcpu = (int32_t)number;
-        p->out.windows.blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        p->chain = xt_chain_new();
-        g_ptr_array_add(r->pcpus, p);
-        g_hash_table_insert(r->by_number, GUINT_TO_POINTER(number), p);
-    }
-    return p;
-}
-
-static bool add_window(struct reader *r, struct pcpu *p, uint64_t offset, GError **error)
-{
-    struct xt_window_list *list = &p->out.windows;
-
-    if (list->n_tail == XT_WINDOW_BLOCK) {
-        uint32_t number = (uint32_t)xt_spill_count(r->survey->window_blocks);
-        if (!xt_spill_append(r->survey->window_blocks, list->tail, 1, error))
-            return false;
-        g_array_append_val(list->blocks, number);
-        list->n_tail = 0;
-    }
-    list->tail[list->n_tail++] = offset;
-    list->n_windows++;
-    return true;
-}
 
 bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n, uint64_t *offset, GError **error)
 {
@@ -124,260 +42,82 @@ bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n,
     return true;
 }
 
-/* RTDS burns name the VCPU that runs: whichever packing agrees is this Xen's. */
-static void weigh_packing(struct reader *r, uint32_t word)
+static int compare_bytes(const void *a, const void *b, void *user)
 {
-    uint32_t swapped = word << 16 | word >> 16;
+    const struct xt_pcpu_survey *pcpus = user, *x = &pcpus[*(const uint32_t *)a], *y = &pcpus[*(const uint32_t *)b];
 
-    if (!r->current->running_known || word == swapped)
-        return;
-    r->new_packing += word == r->current->running;
-    r->old_packing += swapped == r->current->running;
+    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : x->pcpu - y->pcpu;
 }
 
-static bool see_rtds(struct reader *r, const struct xt_record *record, const struct xt_layout *layout, GError **error)
+static void clear_note(gpointer data)
 {
-    const uint32_t *w = record->words;
-
-    switch (layout->kind) {
-    case XT_EV_BURN:
-        weigh_packing(r, w[0]);
-        xt_chain_burn(r->current->chain, record->tsc, w[0], (int32_t)w[3]);
-        return true;
-    case XT_EV_REPLENISH: {
-        int64_t slots[XT_N_SLOTS] = { 0 };
-        xt_decode(layout, record, false, slots);
-        struct xt_replenish_sample sample = {
-            .tsc = record->tsc,
-            .deadline = (uint64_t)slots[XT_SLOT_DEADLINE],
-            .budget = (uint64_t)slots[XT_SLOT_BUDGET],
-            .domid_vcpu = w[0],
-            .pcpu = (uint32_t)r->current->out.pcpu,
-        };
-        return xt_spill_append(r->survey->replenishments, &sample, 1, error);
-    }
-    default:
-        return true;
-    }
+    g_free(((struct survey_note *)data)->text);
 }
 
-static void see_runstate(struct reader *r, const struct xt_record *record)
+static void begin_worker(struct surveyor *r, struct findings_of_worker *w)
 {
-    struct pcpu *p = r->current;
-    uint32_t id = record->words[0];
-
-    r->survey->runstate_changes++;
-    if (id >> 16 == XT_IDLE_DOMID && (id & 0xffff) != (uint32_t)p->out.pcpu)
-        p->out.foreign_idle++;
-    if ((record->event >> 4 & 3) == XT_RUNNING) {
-        p->running = id;
-        p->running_known = true;
-    }
+    *w = (struct findings_of_worker){
+        .layout_counts = g_new0(uint64_t, r->n_layouts),
+        .of_pcpu = g_new0(uint64_t, r->n_layouts),
+        .damage = { UINT64_MAX, NULL },
+        .cut_at = UINT64_MAX,
+        .notes = g_array_new(FALSE, FALSE, sizeof(struct survey_note)),
+        .samples = xt_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY / r->n_workers, r->options->spool_dir),
+    };
+    g_array_set_clear_func(w->notes, clear_note);
+    g_ptr_array_add(r->survey->samples, w->samples);
 }
 
-static void note_malformed(struct reader *r, const struct xt_record *record)
+static void end_worker(struct findings_of_worker *w)
 {
-    if (r->survey->malformed_records++ < MAX_MALFORMED_NOTES)
-        xt_trace_note(r->options,
-                      "%s: record at offset %" G_GUINT64_FORMAT ": event 0x%05x with %u words fits no known layout",
-                      r->source->name, record->offset, record->event, record->n_words);
+    g_free(w->layout_counts);
+    g_free(w->of_pcpu);
+    g_free(w->damage.what);
+    g_array_unref(w->notes);
+    g_clear_error(&w->error);
 }
 
-static bool see_record(struct reader *r, const struct xt_record *record, GError **error)
+static void work(gpointer user, unsigned worker)
 {
+    struct surveyor *r = user;
     struct xt_survey *s = r->survey;
-    struct pcpu *p = r->current;
-    bool known;
-    const struct xt_layout *layout = xt_layout_find(r->layouts, record->event, record->n_words, &known);
+    guint i;
 
-    s->records++;
-    p->out.records++;
-    if (record->has_tsc) {
-        if (p->out.has_tsc && record->tsc < p->tsc && p->out.steps_back++ == 0)
-            xt_trace_note(r->options,
-                          "%s: record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
-                          " cycles; file order is kept",
-                          r->source->name, record->offset, p->out.pcpu, p->tsc - record->tsc);
-        p->tsc = record->tsc;
-        p->out.first_tsc = p->out.has_tsc ? MIN(p->out.first_tsc, record->tsc) : record->tsc;
-        p->out.last_tsc = MAX(p->out.last_tsc, record->tsc);
-        p->out.has_tsc = true;
-    }
-    if (!layout) {
-        if (known)
-            note_malformed(r, record);
-        else
-            s->unknown_records++;
-        return true;
-    }
-    s->layout_counts[xt_layout_number(r->layouts, layout)]++;
-    if (layout->scheduler) {
-        p->out.class_records[layout->scheduler]++;
-        p->out.schedule_records += layout->kind == XT_EV_SCHEDULE;
-    }
-    switch (layout->kind) {
-    case XT_EV_LOST:
-        s->lost_windows++;
-        p->out.lost_windows++;
-        p->out.lost_records += record->words[0];
-        xt_chain_break(p->chain);
-        p->running_known = false;
-        return true;
-    case XT_EV_RUNSTATE:
-        see_runstate(r, record);
-        return true;
-    case XT_EV_CONTINUE:
-        s->has_continue = true;
-        return true;
-    case XT_EV_INFPREV:
-        xt_chain_infprev(p->chain, record->tsc, record->words[record->n_words - 1]);
-        return true;
-    case XT_EV_INFCONT:
-        xt_chain_infcont(p->chain, record->tsc, record->words[2]);
-        return true;
-    case XT_EV_PICK:
-    case XT_EV_TICKLE:
-    case XT_EV_OTHER:
-        /* only Xen 4.5 and 4.6 write these */
-        if ((record->event == 0x22802 && record->n_words == 0) || (record->event == 0x22805 && record->n_words == 5) ||
-            (record->event == 0x22801 && !record->has_tsc))
-            r->old_packing += 1000;
-        return true;
-    default:
-        return layout->scheduler == XT_SCHED_RTDS ? see_rtds(r, record, layout, error) : true;
+    while ((i = (guint)g_atomic_int_add((gint *)&r->next, 1)) < s->n_pcpus && !g_atomic_int_get(&r->failed)) {
+        uint32_t slot = r->order[i];
+        if (!survey_pcpu(s, slot, r->source, r->layouts, &r->workers[worker]))
+            g_atomic_int_set(&r->failed, 1);
+        gsize done = (gsize)g_atomic_pointer_add(&r->bytes_done, (gssize)(s->pcpus[slot].bytes >> 10)) +
+                     (s->pcpus[slot].bytes >> 10);
+        if (worker == 0 && r->options->progress)
+            r->options->progress(r->options->user, MIN((uint64_t)done << 10, s->bytes), s->bytes);
     }
 }
 
-/* Damage at offset: either an error or, with salvage, the end of what is used. */
-static bool damaged(struct reader *r, uint64_t offset, const char *what, GError **error)
+static int compare_notes(const void *a, const void *b)
 {
-    if (!r->options->salvage) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: damaged at offset %" G_GUINT64_FORMAT ": %s (--salvage uses the %" G_GUINT64_FORMAT
-                    " bytes before it)",
-                    r->source->name, offset, what, offset);
-        return false;
+    const struct survey_note *x = a, *y = b;
+
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static void tell_notes(struct surveyor *r)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(struct survey_note));
+    unsigned malformed = 0;
+
+    for (unsigned i = 0; i < r->n_workers; i++)
+        g_array_append_vals(all, r->workers[i].notes->data, r->workers[i].notes->len);
+    g_array_sort(all, compare_notes);
+    for (guint i = 0; i < all->len; i++) {
+        const struct survey_note *note = &g_array_index(all, struct survey_note, i);
+        if (!note->malformed || malformed++ < SURVEY_MALFORMED_NOTES)
+            xt_trace_note(r->options, "%s: %s", r->source->name, note->text);
     }
-    xt_trace_note(r->options, "%s: damaged at offset %" G_GUINT64_FORMAT ": %s; the %" G_GUINT64_FORMAT
-                  " bytes from there on are not used",
-                  r->source->name, offset, what, r->source->bytes - offset);
-    r->survey->data_end = offset;
-    return true;
+    g_array_unref(all);
 }
 
-/* The file ends at offset or behind it with less than a record; its window would end at end. */
-static void truncated(struct reader *r, uint64_t offset, uint64_t end)
-{
-    r->survey->data_end = offset;
-    r->survey->truncated_bytes = r->source->bytes - offset;
-    r->survey->cut_window_end = end;
-}
-
-/* Reads the records of one window that ends at end. */
-static bool read_window(struct reader *r, uint64_t end, GError **error)
-{
-    uint32_t words[7];
-
-    while (here(r) < end) {
-        uint64_t at = here(r), left = end - at;
-        int64_t have = ensure(r, XT_MAX_RECORD_BYTES, error);
-        if (have < 0)
-            return false;
-        if (have < 4) {
-            truncated(r, at, end);
-            return true;
-        }
-        uint32_t header = word_at(r, 0), bytes = xt_record_bytes(header);
-        if (header == XT_CPU_CHANGE_HEADER)
-            return damaged(r, at, "a window begins inside another one, whose size must be wrong", error);
-        if (bytes > left) {
-            char *what = g_strdup_printf("a record of %u bytes (event 0x%05x) does not fit into the %" G_GUINT64_FORMAT
-                                         " bytes left of its window", bytes, XT_EVENT(header), left);
-            bool ok = damaged(r, at, what, error);
-            g_free(what);
-            return ok;
-        }
-        if (have < bytes) {
-            truncated(r, at, end);
-            return true;
-        }
-        struct xt_record record = {
-            .offset = at,
-            .event = XT_EVENT(header),
-            .pcpu = r->current->out.pcpu,
-            .n_words = (uint8_t)XT_N_WORDS(header),
-            .has_tsc = XT_HAS_TSC(header),
-            .words = words,
-        };
-        size_t first = record.has_tsc ? 3 : 1;
-        record.tsc = record.has_tsc ? word_at(r, 1) | (uint64_t)word_at(r, 2) << 32 : r->current->tsc;
-        for (unsigned i = 0; i < record.n_words; i++)
-            words[i] = word_at(r, first + i);
-        if (!see_record(r, &record, error))
-            return false;
-        r->pos += bytes;
-    }
-    r->survey->whole_windows++;
-    return true;
-}
-
-static bool not_a_trace(struct reader *r, size_t have, GError **error)
-{
-    const char *guess = xt_source_guess((const unsigned char *)r->buffer, MIN(have, 512));
-
-    if (have == 0)
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: is empty (0 bytes): nothing was traced, or the copy failed", r->source->name);
-    else if (guess)
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s: is no xentrace file: at offset 0 it looks like %s",
-                    r->source->name, guess);
-    else if (have < XT_CPU_CHANGE_BYTES)
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: is no xentrace file: it ends at offset %zu, inside the first window header of %u bytes",
-                    r->source->name, have, XT_CPU_CHANGE_BYTES);
-    else
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: is no xentrace file: at offset 0 stands 0x%08x, not the window header 0x%08x", r->source->name,
-                    word_at(r, 0), XT_CPU_CHANGE_HEADER);
-    return false;
-}
-
-static bool read_windows(struct reader *r, GError **error)
-{
-    struct xt_survey *s = r->survey;
-    int64_t have = ensure(r, BUFFER_BYTES, error);
-
-    if (have < 0)
-        return false;
-    if (have < XT_CPU_CHANGE_BYTES || word_at(r, 0) != XT_CPU_CHANGE_HEADER)
-        return not_a_trace(r, (size_t)have, error);
-    while (here(r) < s->data_end) {
-        uint64_t at = here(r);
-        have = ensure(r, XT_CPU_CHANGE_BYTES, error);
-        if (have < 0)
-            return false;
-        if (have < XT_CPU_CHANGE_BYTES) {
-            truncated(r, at, at + XT_CPU_CHANGE_BYTES);
-            return true;
-        }
-        uint32_t header = word_at(r, 0), pcpu = word_at(r, 1), size = word_at(r, 2);
-        if (header != XT_CPU_CHANGE_HEADER)
-            return damaged(r, at, "a window header is expected here (0x2001f003)", error);
-        if (pcpu >= XT_MAX_PCPUS)
-            return damaged(r, at, "the window header names an impossible pCPU", error);
-        if (size % 4)
-            return damaged(r, at, "the window's size is not a multiple of 4", error);
-        r->current = find_pcpu(r, pcpu);
-        if (!add_window(r, r->current, at, error))
-            return false;
-        r->pos += XT_CPU_CHANGE_BYTES;
-        if (!read_window(r, at + XT_CPU_CHANGE_BYTES + size, error))
-            return false;
-    }
-    return true;
-}
-
-static uint64_t count(const struct reader *r, uint32_t event, unsigned n_words)
+static uint64_t count(const struct surveyor *r, uint32_t event, unsigned n_words)
 {
     bool known;
     const struct xt_layout *layout = xt_layout_find(r->layouts, event, n_words, &known);
@@ -386,7 +126,7 @@ static uint64_t count(const struct reader *r, uint32_t event, unsigned n_words)
 }
 
 /* What the layouts present tell of the Xen that wrote them; the first row that applies decides. */
-static const char *generation(const struct reader *r)
+static const char *generation(const struct surveyor *r)
 {
     const struct {
         bool evidence;
@@ -408,85 +148,176 @@ static const char *generation(const struct reader *r)
     return "unknown";
 }
 
-static int compare_pcpus(const void *a, const void *b)
+/* Xen 4.5 and 4.6 alone write these; else the burns' own evidence counts. */
+static bool is_old_packing(const struct surveyor *r)
 {
-    const struct pcpu *x = *(struct pcpu *const *)a, *y = *(struct pcpu *const *)b;
+    uint64_t old_packing = 1000 * (count(r, 0x22802, 0) + count(r, 0x22805, 5)), new_packing = 0;
 
-    return (x->out.pcpu > y->out.pcpu) - (x->out.pcpu < y->out.pcpu);
+    for (unsigned i = 0; i < r->n_workers; i++) {
+        old_packing += r->workers[i].old_packing;
+        new_packing += r->workers[i].new_packing;
+    }
+    return old_packing > new_packing;
 }
 
-static void finish(struct reader *r)
+static void add_up_pcpus(struct xt_survey *s)
 {
-    struct xt_survey *s = r->survey;
-    struct xt_frequency *estimates = g_new0(struct xt_frequency, r->pcpus->len + 1);
+    struct xt_frequency *estimates = g_new0(struct xt_frequency, s->n_pcpus + 1);
 
-    g_ptr_array_sort(r->pcpus, compare_pcpus);
-    s->n_pcpus = r->pcpus->len;
-    s->pcpus = g_new0(struct xt_pcpu_survey, s->n_pcpus + 1);
-    for (unsigned i = 0; i < s->n_pcpus; i++) {
-        struct pcpu *p = g_ptr_array_index(r->pcpus, i);
-        p->out.frequency = estimates[i] = xt_chain_estimate(p->chain);
-        s->pcpus[i] = p->out;
-        p->out.windows.blocks = NULL; /* moved */
-        s->lost_records += p->out.lost_records;
-        s->steps_back += p->out.steps_back;
-        s->core_scheduling |= p->out.foreign_idle > 0;
-        if (!p->out.has_tsc)
+    for (uint32_t i = 0; i < s->n_pcpus; i++) {
+        const struct xt_pcpu_survey *p = &s->pcpus[i];
+        estimates[i] = p->frequency;
+        s->records += p->records;
+        s->lost_records += p->lost_records;
+        s->lost_windows += p->lost_windows;
+        s->steps_back += p->steps_back;
+        s->core_scheduling |= p->foreign_idle > 0;
+        if (!p->has_tsc)
             continue;
-        s->first_tsc = s->has_tsc ? MIN(s->first_tsc, p->out.first_tsc) : p->out.first_tsc;
-        s->last_tsc = MAX(s->last_tsc, p->out.last_tsc);
+        s->first_tsc = s->has_tsc ? MIN(s->first_tsc, p->first_tsc) : p->first_tsc;
+        s->last_tsc = MAX(s->last_tsc, p->last_tsc);
         s->has_tsc = true;
     }
     s->frequency = xt_frequency_combine(estimates, s->n_pcpus);
-    s->vd = r->old_packing > r->new_packing;
-    g_strlcpy(s->generation, generation(r), sizeof(s->generation));
     g_free(estimates);
+}
+
+static void add_up(struct surveyor *r)
+{
+    struct xt_survey *s = r->survey;
+    const struct xt_layout *layout;
+
+    add_up_pcpus(s);
+    for (unsigned i = 0; i < r->n_workers; i++) {
+        const struct findings_of_worker *w = &r->workers[i];
+        for (unsigned l = 0; l < r->n_layouts; l++)
+            s->layout_counts[l] += w->layout_counts[l];
+        s->unknown_records += w->unknown_records;
+        s->malformed_records += w->malformed_records;
+        s->has_extratime |= w->has_extratime;
+        s->data_end = MIN(s->data_end, w->cut_at);
+    }
+    for (unsigned l = 0; (layout = xt_layout_nth(r->layouts, l)); l++) {
+        s->runstate_changes += layout->kind == XT_EV_RUNSTATE ? s->layout_counts[l] : 0;
+        s->has_continue |= layout->kind == XT_EV_CONTINUE && s->layout_counts[l];
+    }
+    s->vd = is_old_packing(r);
+    g_strlcpy(s->generation, generation(r), sizeof(s->generation));
+}
+
+static bool read_pcpus(struct surveyor *r, struct damage *damage, GError **error)
+{
+    struct xt_survey *s = r->survey;
+    bool ok = true;
+
+    r->n_workers = 1 + xt_parallel_helpers(MIN(MAX_HELPERS, MAX(s->n_pcpus, 1) - 1));
+    r->workers = g_new0(struct findings_of_worker, r->n_workers);
+    r->order = g_new(uint32_t, s->n_pcpus + 1);
+    for (uint32_t i = 0; i < s->n_pcpus; i++)
+        r->order[i] = i;
+    g_qsort_with_data(r->order, (gint)s->n_pcpus, sizeof(*r->order), compare_bytes, s->pcpus);
+    for (unsigned i = 0; i < r->n_workers; i++)
+        begin_worker(r, &r->workers[i]);
+    xt_parallel_run(r->n_workers, work, r);
+    for (unsigned i = 0; i < r->n_workers; i++) {
+        struct findings_of_worker *w = &r->workers[i];
+        if (w->error && ok)
+            g_propagate_error(error, g_error_copy(w->error));
+        ok &= !w->error;
+        if (w->damage.offset != UINT64_MAX)
+            damage_found(damage, w->damage.offset, g_steal_pointer(&w->damage.what));
+    }
+    if (ok && damage->offset == UINT64_MAX) {
+        add_up(r);
+        tell_notes(r);
+    }
+    for (unsigned i = 0; i < r->n_workers; i++)
+        end_worker(&r->workers[i]);
+    g_free(r->workers);
+    g_free(r->order);
+    return ok;
+}
+
+/* Reads what stands before limit. */
+static struct xt_survey *read_until(const struct xt_source *source, uint64_t limit, const struct xt_layout_index *layouts,
+                                    const struct xt_trace_options *options, struct damage *damage, GError **error)
+{
+    struct xt_survey *s = g_new0(struct xt_survey, 1);
+    struct surveyor r = { .survey = s, .source = source, .layouts = layouts, .options = options };
+
+    while (xt_layout_nth(layouts, r.n_layouts))
+        r.n_layouts++;
+    s->layout_counts = g_new0(uint64_t, r.n_layouts);
+    s->bytes = source->bytes;
+    s->data_end = limit;
+    s->window_blocks = xt_spill_new(sizeof(uint64_t) * XT_WINDOW_BLOCK, INDEX_MEMORY, options->spool_dir);
+    s->samples = g_ptr_array_new_with_free_func((GDestroyNotify)xt_spill_free);
+    if (survey_windows(s, source, damage, error) && read_pcpus(&r, damage, error))
+        return s;
+    xt_survey_free(s);
+    return NULL;
+}
+
+/* Damage: either an error or, with salvage, the end of what is used. */
+static struct xt_survey *read_up_to_damage(const struct xt_source *source, const struct xt_layout_index *layouts,
+                                           const struct xt_trace_options *options, const struct damage *damage,
+                                           GError **error)
+{
+    struct damage none = { UINT64_MAX, NULL };
+
+    if (!options->salvage) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: damaged at offset %" G_GUINT64_FORMAT ": %s (--salvage uses the %" G_GUINT64_FORMAT
+                    " bytes before it)",
+                    source->name, damage->offset, damage->what, damage->offset);
+        return NULL;
+    }
+    xt_trace_note(options, "%s: damaged at offset %" G_GUINT64_FORMAT ": %s; the %" G_GUINT64_FORMAT
+                  " bytes from there on are not used",
+                  source->name, damage->offset, damage->what, source->bytes - damage->offset);
+    struct xt_survey *s = read_until(source, damage->offset, layouts, options, &none, error);
+    if (s)
+        s->cut_window_end = 0;
+    g_free(none.what);
+    return s;
+}
+
+static bool is_of_use(const struct xt_survey *s, const struct xt_source *source, GError **error)
+{
+    if (s->whole_windows == 0 && s->runstate_changes == 0)
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: cut at offset %" G_GUINT64_FORMAT " within its first window, before anything could be reconstructed "
+                    "(record or copy it again)", source->name, s->data_end);
+    else if (s->records == 0)
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: holds no whole record: it ends at offset %" G_GUINT64_FORMAT, source->name, source->bytes);
+    else
+        return true;
+    return false;
 }
 
 struct xt_survey *xt_survey_new(const struct xt_source *source, const struct xt_layout_index *layouts,
                                 const struct xt_trace_options *options, GError **error)
 {
-    struct xt_survey *s = g_new0(struct xt_survey, 1);
-    struct reader r = {
-        .source = source,
-        .layouts = layouts,
-        .options = options,
-        .survey = s,
-        .buffer = g_malloc(BUFFER_BYTES),
-        .pcpus = g_ptr_array_new_with_free_func(free_pcpu),
-        .by_number = g_hash_table_new(NULL, NULL),
-    };
-    unsigned n_layouts = 0;
+    struct damage damage = { UINT64_MAX, NULL };
+    struct xt_survey *s = read_until(source, source->bytes, layouts, options, &damage, error);
 
-    while (xt_layout_nth(layouts, n_layouts))
-        n_layouts++;
-    s->layout_counts = g_new0(uint64_t, n_layouts);
-    s->bytes = s->data_end = source->bytes;
-    s->window_blocks = xt_spill_new(sizeof(uint64_t) * XT_WINDOW_BLOCK, INDEX_MEMORY, options->spool_dir);
-    s->replenishments = xt_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY, options->spool_dir);
-    bool ok = read_windows(&r, error);
-    if (ok)
-        finish(&r);
-    if (ok && s->whole_windows == 0 && s->runstate_changes == 0) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: cut at offset %" G_GUINT64_FORMAT " within its first window, before anything could be reconstructed "
-                    "(record or copy it again)", source->name, s->data_end);
-        ok = false;
-    } else if (ok && s->records == 0) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: holds no whole record: it ends at offset %" G_GUINT64_FORMAT, source->name, source->bytes);
-        ok = false;
-    } else if (ok && s->cut_window_end) {
-        xt_trace_note(options, "%s: cut at offset %" G_GUINT64_FORMAT ": the last window should go on to offset %"
-                      G_GUINT64_FORMAT "; its whole records are used", source->name, s->data_end, s->cut_window_end);
+    if (s && damage.offset != UINT64_MAX) {
+        xt_survey_free(s);
+        s = read_up_to_damage(source, layouts, options, &damage, error);
+    } else if (s) {
+        s->truncated_bytes = s->bytes - s->data_end;
     }
-    g_ptr_array_unref(r.pcpus);
-    g_hash_table_unref(r.by_number);
-    g_free(r.buffer);
-    if (!ok) {
+    g_free(damage.what);
+    if (!s)
+        return NULL;
+    if (!is_of_use(s, source, error)) {
         xt_survey_free(s);
         return NULL;
     }
+    if (s->cut_window_end)
+        xt_trace_note(options, "%s: cut at offset %" G_GUINT64_FORMAT ": the last window should go on to offset %"
+                      G_GUINT64_FORMAT "; its whole records are used", source->name, s->data_end, s->cut_window_end);
     return s;
 }
 
@@ -499,6 +330,6 @@ void xt_survey_free(struct xt_survey *survey)
     g_free(survey->pcpus);
     g_free(survey->layout_counts);
     xt_spill_free(survey->window_blocks);
-    xt_spill_free(survey->replenishments);
+    g_ptr_array_unref(survey->samples);
     g_free(survey);
 }

@@ -1,5 +1,6 @@
-/* The first reading of a trace, in file order: where each pCPU's windows are, what is in the file, how fast its TSC
- * runs, which Xen wrote it. Everything global that reconstruction must know before the first record. */
+/* The first reading of a trace: where each pCPU's windows are, what is in them, how fast the TSC runs, which Xen wrote
+ * it. Everything global that reconstruction must know before the first record. Windows are found in file order; then
+ * the pCPUs are read side by side, on as many cores as there are. */
 #pragma once
 
 #include "parse/layout.h"
@@ -31,7 +32,10 @@ struct xt_pcpu_survey {
     uint64_t schedule_records; /* decisions that a scheduler announced itself */
     uint64_t foreign_idle;     /* runstate changes of another pCPU's idle VCPU: core scheduling */
     struct xt_window_list windows;
+    uint64_t bytes; /* of its windows */
     struct xt_frequency frequency;
+    struct xt_spill *samples; /* its replenishments are n_samples of struct xt_replenish_sample from first_sample on */
+    uint64_t first_sample, n_samples;
 };
 
 /* One replenishment, kept for learning servers and the system-time line. */
@@ -54,11 +58,12 @@ struct xt_survey {
     bool vd;              /* VCPUs of scheduler-class events are packed the old way (Xen <= 4.6) */
     bool core_scheduling;
     bool has_continue;    /* continue_running occurs */
+    bool has_extratime;   /* RTDS: a priority level above 0 occurs */
     char generation[64];
     uint32_t n_pcpus;
     struct xt_pcpu_survey *pcpus; /* ascending pCPU number; a record's slot indexes this */
     struct xt_spill *window_blocks; /* of uint64_t[XT_WINDOW_BLOCK] */
-    struct xt_spill *replenishments; /* of struct xt_replenish_sample, file order */
+    GPtrArray *samples;             /* owns the pCPUs' struct xt_spill */
     uint64_t *layout_counts;         /* records by xt_layout_number */
     struct xt_frequency frequency;   /* all pCPUs combined */
 };
@@ -70,3 +75,8 @@ void xt_survey_free(struct xt_survey *survey);
 
 /* Offset of the nth window of a pCPU. */
 bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n, uint64_t *offset, GError **error);
+
+/* Calls each for all replenishments in order of time: TSC, then pCPU number; within a pCPU file order. */
+bool xt_survey_each_replenishment(const struct xt_survey *survey,
+                                  void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
+                                  GError **error);

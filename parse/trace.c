@@ -1,26 +1,14 @@
 /* Merging: one cursor per pCPU reads its windows in file order; a heap yields the cursor with the smallest TSC. */
 #include "parse/record.h"
 
-#include <string.h>
-
+#include "parse/cursor.h"
 #include "parse/error.h"
-#include "parse/format.h"
-#include "parse/survey.h"
 
-#define CURSOR_MEMORY (8u << 20) /* of all cursors together */
-#define MIN_CURSOR_BYTES 4096u
-#define MAX_CURSOR_BYTES (128u << 10)
-
-struct cursor {
-    uint32_t slot;
-    uint64_t next_window, window_end; /* number of the next window; end of the present one */
-    uint64_t offset;                  /* in the file, of buffer[0] */
-    size_t have, pos;                 /* bytes in buffer, of the record at the head */
-    uint32_t header, bytes;           /* of the record at the head, likewise below */
-    uint64_t tsc;
-    bool gap;                         /* a lost-records record whose gap has not been handed out yet */
-    char *buffer;
-    size_t capacity;
+/* What stands at the head of a pCPU's cursor. */
+struct head {
+    struct xt_cursor cursor;
+    uint32_t header, bytes;
+    bool gap; /* a lost-records record whose gap has not been handed out yet */
 };
 
 /* What the heap orders by; kept apart from the cursors to stay in few cache lines. */
@@ -34,7 +22,7 @@ struct xt_trace {
     struct xt_source source;
     struct xt_layout_index *layouts;
     struct xt_survey *survey;
-    struct cursor *cursors; /* by slot */
+    struct head *heads; /* by slot */
     struct key *heap;
     uint32_t n_heap;
     bool advance; /* the record handed out last still has to be passed over */
@@ -44,21 +32,10 @@ struct xt_trace {
     uint32_t words[7];
 };
 
-static void free_buffers(struct xt_trace *trace)
-{
-    for (uint32_t i = 0; i < trace->survey->n_pcpus; i++)
-        g_clear_pointer(&trace->cursors[i].buffer, g_free);
-}
-
 void xt_trace_rewind(struct xt_trace *trace)
 {
-    uint32_t n = trace->survey->n_pcpus;
-    size_t capacity = CLAMP(CURSOR_MEMORY / MAX(n, 1), MIN_CURSOR_BYTES, MAX_CURSOR_BYTES);
-
-    for (uint32_t i = 0; i < n; i++) {
-        char *buffer = trace->cursors[i].buffer;
-        trace->cursors[i] = (struct cursor){ .slot = i, .buffer = buffer, .capacity = capacity };
-    }
+    for (uint32_t i = 0; i < trace->survey->n_pcpus; i++)
+        xt_cursor_rewind(&trace->heads[i].cursor, 0);
     trace->n_heap = 0;
     trace->started = trace->advance = false;
 }
@@ -69,100 +46,20 @@ void xt_trace_select(struct xt_trace *trace, int slot)
     xt_trace_rewind(trace);
 }
 
-static uint32_t head_word(const struct cursor *c, unsigned n)
+/* Makes the next record of the cursor the head. 1, 0 at the end of this pCPU, -1 with error. */
+static int load(struct head *h, GError **error)
 {
-    uint32_t w;
+    struct xt_cursor *c = &h->cursor;
+    int loaded = c->at < c->safe_end ? 1 : xt_cursor_load(c, error);
 
-    memcpy(&w, c->buffer + c->pos + 4 * n, 4);
-    return GUINT32_FROM_LE(w);
-}
-
-static void parse_head(struct cursor *c)
-{
-    c->header = head_word(c, 0);
-    c->bytes = xt_record_bytes(c->header);
-    if (XT_HAS_TSC(c->header)) {
-        uint64_t tsc;
-        memcpy(&tsc, c->buffer + c->pos + 4, 8);
-        c->tsc = GUINT64_FROM_LE(tsc);
-    }
-    c->gap = XT_EVENT(c->header) == XT_ID_LOST_RECORDS && XT_N_WORDS(c->header) == 4;
-}
-
-/* Makes a whole record stand at the head. Returns 0 at the end of this pCPU, -1 with error. */
-static int load(struct xt_trace *trace, struct cursor *c, GError **error)
-{
-    const struct xt_survey *s = trace->survey;
-    uint32_t header;
-
-    while (c->offset + c->pos >= c->window_end) {
-        if (c->next_window == s->pcpus[c->slot].windows.n_windows)
-            return 0;
-        uint64_t at, end = c->offset + c->have;
-        if (!xt_survey_window(s, c->slot, c->next_window, &at, error))
-            return -1;
-        c->next_window++;
-        /* a short window of another pCPU may lie between, all in the buffer */
-        if (!c->buffer)
-            c->buffer = g_malloc(c->capacity + XT_MAX_RECORD_BYTES); /* a head may be looked at before it is known whole */
-        if (at >= c->offset && at + XT_CPU_CHANGE_BYTES <= end) {
-            c->pos = at - c->offset;
-        } else {
-            int64_t got = xt_source_read(&trace->source, at, c->buffer, c->capacity, error);
-            if (got < 0)
-                return -1;
-            c->offset = at;
-            c->have = (size_t)got;
-            c->pos = 0;
-        }
-        if (c->have - c->pos < XT_CPU_CHANGE_BYTES)
-            return 0;
-        memcpy(&header, c->buffer + c->pos + 8, 4);
-        c->pos += XT_CPU_CHANGE_BYTES;
-        c->window_end = MIN(at + XT_CPU_CHANGE_BYTES + GUINT32_FROM_LE(header), s->data_end);
-    }
-    if (c->have - c->pos < XT_MAX_RECORD_BYTES && c->offset + c->have < c->window_end) {
-        uint64_t at = c->offset + c->pos;
-        int64_t got = xt_source_read(&trace->source, at, c->buffer, c->capacity, error);
-        if (got < 0)
-            return -1;
-        c->offset = at;
-        c->have = (size_t)got;
-        c->pos = 0;
-    }
-    if (c->have - c->pos < 4)
-        return 0;
-    parse_head(c);
-    if (c->have - c->pos < c->bytes) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: changed while it was read: at offset %" G_GUINT64_FORMAT " a record is cut", trace->source.name,
-                    c->offset + c->pos);
-        return -1;
-    }
+    if (loaded <= 0)
+        return loaded;
+    h->header = xt_load_word(c->at);
+    h->bytes = xt_record_bytes(h->header);
+    if (XT_HAS_TSC(h->header))
+        c->tsc = xt_load_tsc(c->at);
+    h->gap = xt_is_lost_records(h->header);
     return 1;
-}
-
-/* The next record, if it lies wholly in the buffer as nearly all do. */
-static bool load_fast(struct cursor *c)
-{
-    if (c->have - c->pos < XT_MAX_RECORD_BYTES || c->offset + c->pos >= c->window_end)
-        return false;
-    parse_head(c);
-    return true;
-}
-
-/* The TSC of the first lost record. 32-bit hypervisors wrote only its lower half. */
-static uint64_t gap_start(const struct cursor *c, uint64_t previous)
-{
-    unsigned word = (XT_HAS_TSC(c->header) ? 3 : 1) + 2;
-    uint64_t first = head_word(c, word) | (uint64_t)head_word(c, word + 1) << 32;
-
-    if (first >> 32 == 0 && c->tsc >> 32) {
-        first |= c->tsc & ~0xffffffffull;
-        if (first > c->tsc)
-            first -= 1ull << 32;
-    }
-    return CLAMP(first, MIN(previous, c->tsc), c->tsc);
 }
 
 static bool key_less(const struct key *a, const struct key *b)
@@ -188,10 +85,10 @@ static void sift_down(struct xt_trace *trace, uint32_t i)
     heap[i] = moved;
 }
 
-static void set_key(struct key *key, struct cursor *c, uint64_t previous)
+static void set_key(struct key *key, const struct head *h, uint64_t previous)
 {
-    key->slot = c->slot;
-    key->tsc = c->gap ? gap_start(c, previous) : c->tsc;
+    key->slot = h->cursor.slot;
+    key->tsc = h->gap ? xt_gap_start(h->cursor.at, h->cursor.tsc, previous) : h->cursor.tsc;
 }
 
 static bool start(struct xt_trace *trace, GError **error)
@@ -199,11 +96,11 @@ static bool start(struct xt_trace *trace, GError **error)
     for (uint32_t i = 0; i < trace->survey->n_pcpus; i++) {
         if (trace->selected >= 0 && (uint32_t)trace->selected != i)
             continue;
-        int loaded = load(trace, &trace->cursors[i], error);
+        int loaded = load(&trace->heads[i], error);
         if (loaded < 0)
             return false;
         if (loaded)
-            set_key(&trace->heap[trace->n_heap++], &trace->cursors[i], trace->survey->first_tsc);
+            set_key(&trace->heap[trace->n_heap++], &trace->heads[i], trace->survey->first_tsc);
     }
     for (uint32_t i = trace->n_heap / 2; i-- > 0;)
         sift_down(trace, i);
@@ -214,20 +111,20 @@ static bool start(struct xt_trace *trace, GError **error)
 /* Passes over what was handed out last and puts its cursor back in order. */
 static bool advance(struct xt_trace *trace, GError **error)
 {
-    struct cursor *c = &trace->cursors[trace->heap[0].slot];
-    uint64_t previous = c->tsc;
+    struct head *h = &trace->heads[trace->heap[0].slot];
+    uint64_t previous = h->cursor.tsc;
 
     trace->advance = false;
-    if (c->gap) {
-        c->gap = false;
-        trace->heap[0].tsc = c->tsc;
+    if (h->gap) {
+        h->gap = false;
+        trace->heap[0].tsc = h->cursor.tsc;
     } else {
-        c->pos += c->bytes;
-        int loaded = load_fast(c) ? 1 : load(trace, c, error);
+        h->cursor.at += h->bytes;
+        int loaded = load(h, error);
         if (loaded < 0)
             return false;
         if (loaded)
-            set_key(&trace->heap[0], c, previous);
+            set_key(&trace->heap[0], h, previous);
         else
             trace->heap[0] = trace->heap[--trace->n_heap];
     }
@@ -246,24 +143,17 @@ bool xt_trace_next_or_gap(struct xt_trace *trace, struct xt_record *record, GErr
         return false;
     trace->advance = true;
 
-    struct cursor *c = &trace->cursors[trace->heap[0].slot];
-    uint32_t header = c->header;
+    struct head *h = &trace->heads[trace->heap[0].slot];
+    uint32_t header = h->header, slot = h->cursor.slot;
     record->tsc = trace->heap[0].tsc;
-    record->offset = c->offset + c->pos;
+    record->offset = xt_cursor_offset(&h->cursor);
     record->event = XT_EVENT(header);
-    record->slot = c->slot;
-    record->pcpu = trace->survey->pcpus[c->slot].pcpu;
+    record->slot = slot;
+    record->pcpu = trace->survey->pcpus[slot].pcpu;
     record->n_words = (uint8_t)XT_N_WORDS(header);
     record->has_tsc = XT_HAS_TSC(header);
-    record->gap = c->gap;
-    const uint32_t *words = (const uint32_t *)(const void *)(c->buffer + c->pos + (record->has_tsc ? 12 : 4));
-    if (G_BYTE_ORDER == G_LITTLE_ENDIAN) {
-        record->words = words;
-    } else {
-        for (unsigned i = 0; i < record->n_words; i++)
-            trace->words[i] = GUINT32_FROM_LE(words[i]);
-        record->words = trace->words;
-    }
+    record->gap = h->gap;
+    record->words = xt_load_words(h->cursor.at, header, trace->words);
     return true;
 }
 
@@ -282,17 +172,16 @@ static bool find_window(struct xt_trace *trace, uint32_t slot, uint64_t tsc, uin
 
     while (hi - lo > 1) {
         uint64_t mid = lo + (hi - lo) / 2;
-        struct cursor *c = &trace->cursors[slot];
-        char *buffer = c->buffer;
-        *c = (struct cursor){ .slot = slot, .buffer = buffer, .capacity = c->capacity, .next_window = mid };
-        int loaded = load(trace, c, error);
-        while (loaded > 0 && !XT_HAS_TSC(c->header)) {
-            c->pos += c->bytes;
-            loaded = load(trace, c, error);
+        struct head *h = &trace->heads[slot];
+        xt_cursor_rewind(&h->cursor, mid);
+        int loaded = load(h, error);
+        while (loaded > 0 && !XT_HAS_TSC(h->header)) {
+            h->cursor.at += h->bytes;
+            loaded = load(h, error);
         }
         if (loaded < 0)
             return false;
-        if (loaded && c->tsc < tsc)
+        if (loaded && h->cursor.tsc < tsc)
             lo = mid;
         else
             hi = mid;
@@ -306,12 +195,11 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
     xt_trace_rewind(trace);
     for (uint32_t i = 0; i < trace->survey->n_pcpus; i++) {
         uint64_t window;
-        struct cursor *c = &trace->cursors[i];
         if (trace->selected >= 0 && (uint32_t)trace->selected != i)
             continue;
         if (!find_window(trace, i, tsc, &window, error))
             return false;
-        *c = (struct cursor){ .slot = i, .buffer = c->buffer, .capacity = c->capacity, .next_window = window };
+        xt_cursor_rewind(&trace->heads[i].cursor, window);
     }
     if (!start(trace, error))
         return false;
@@ -323,9 +211,12 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
 
 static void prepare_cursors(struct xt_trace *trace)
 {
-    trace->cursors = g_new0(struct cursor, trace->survey->n_pcpus + 1);
-    trace->heap = g_new0(struct key, trace->survey->n_pcpus + 1);
-    xt_trace_rewind(trace);
+    uint32_t n = trace->survey->n_pcpus;
+
+    trace->heads = g_new0(struct head, n + 1);
+    trace->heap = g_new0(struct key, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        xt_cursor_init(&trace->heads[i].cursor, &trace->source, trace->survey, i, xt_cursor_capacity(n));
 }
 
 struct xt_trace *xt_trace_view_new(const struct xt_trace *trace, int slot)
@@ -364,9 +255,9 @@ void xt_trace_free(struct xt_trace *trace)
 {
     if (!trace)
         return;
-    if (trace->survey && trace->cursors)
-        free_buffers(trace);
-    g_free(trace->cursors);
+    for (uint32_t i = 0; trace->heads && i < trace->survey->n_pcpus; i++)
+        xt_cursor_clear(&trace->heads[i].cursor);
+    g_free(trace->heads);
     g_free(trace->heap);
     if (!trace->is_view) {
         xt_survey_free(trace->survey);
@@ -389,4 +280,9 @@ const struct xt_survey *xt_trace_survey(const struct xt_trace *trace)
 const struct xt_layout_index *xt_trace_layouts(const struct xt_trace *trace)
 {
     return trace->layouts;
+}
+
+const struct xt_source *xt_trace_source(const struct xt_trace *trace)
+{
+    return &trace->source;
 }

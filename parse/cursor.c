@@ -1,0 +1,120 @@
+#include "parse/cursor.h"
+
+#include "parse/error.h"
+
+#define ALL_BYTES (8u << 20) /* of all cursors together */
+#define MIN_BYTES 1024u
+#define MAX_BYTES (64u << 10) /* with its neighbours it stays in a core's cache */
+
+size_t xt_cursor_capacity(uint32_t n)
+{
+    return CLAMP(ALL_BYTES / MAX(n, 1), MIN_BYTES, MAX_BYTES) & ~(size_t)7;
+}
+
+void xt_cursor_init(struct xt_cursor *c, const struct xt_source *source, const struct xt_survey *survey, uint32_t slot,
+                    size_t capacity)
+{
+    *c = (struct xt_cursor){ .source = source, .survey = survey, .slot = slot, .capacity = capacity };
+}
+
+void xt_cursor_clear(struct xt_cursor *c)
+{
+    g_clear_pointer(&c->buffer, g_free);
+}
+
+void xt_cursor_rewind(struct xt_cursor *c, uint64_t window)
+{
+    *c = (struct xt_cursor){
+        .source = c->source,
+        .survey = c->survey,
+        .slot = c->slot,
+        .next_window = window,
+        .buffer = c->buffer,
+        .at = c->buffer,
+        .safe_end = c->buffer,
+        .capacity = c->capacity,
+    };
+}
+
+static bool read_at(struct xt_cursor *c, uint64_t offset, GError **error)
+{
+    if (!c->buffer)
+        c->buffer = g_malloc(c->capacity + XT_MAX_RECORD_BYTES); /* a head may be looked at before it is known whole */
+    int64_t got = xt_source_read(c->source, offset, c->buffer, c->capacity, error);
+    if (got < 0)
+        return false;
+    c->offset = offset;
+    c->have = (size_t)got;
+    c->at = c->buffer;
+    return true;
+}
+
+/* Enters the next window. 1, 0 if there is none, -1 with error. */
+static int next_window(struct xt_cursor *c, GError **error)
+{
+    uint64_t at;
+
+    if (c->next_window == c->survey->pcpus[c->slot].windows.n_windows)
+        return 0;
+    if (!xt_survey_window(c->survey, c->slot, c->next_window, &at, error))
+        return -1;
+    c->next_window++;
+    /* a short window of another pCPU may lie between, all in the buffer */
+    if (c->buffer && at >= c->offset && at + XT_CPU_CHANGE_BYTES <= c->offset + c->have)
+        c->at = c->buffer + (at - c->offset);
+    else if (!read_at(c, at, error))
+        return -1;
+    if (c->have - (size_t)(c->at - c->buffer) < XT_CPU_CHANGE_BYTES)
+        return 0;
+    c->window_end = MIN(at + XT_CPU_CHANGE_BYTES + xt_load_word(c->at + 8), c->survey->data_end);
+    c->at += XT_CPU_CHANGE_BYTES;
+    return 1;
+}
+
+static void find_safe_end(struct xt_cursor *c)
+{
+    size_t safe = c->have >= XT_MAX_RECORD_BYTES ? c->have - XT_MAX_RECORD_BYTES + 1 : 0;
+
+    c->safe_end = c->buffer + MIN(safe, c->window_end - MIN(c->window_end, c->offset));
+}
+
+int xt_cursor_load(struct xt_cursor *c, GError **error)
+{
+    while (xt_cursor_offset(c) >= c->window_end) {
+        int found = next_window(c, error);
+        if (found <= 0)
+            return found;
+    }
+    size_t left = c->have - (size_t)(c->at - c->buffer);
+    if (left < XT_MAX_RECORD_BYTES && c->offset + c->have < c->window_end) {
+        if (!read_at(c, xt_cursor_offset(c), error))
+            return -1;
+        left = c->have;
+    }
+    find_safe_end(c);
+    if (left < 4)
+        return 0;
+    if (left < xt_record_bytes(xt_load_word(c->at))) {
+        if (c->offset + c->have >= c->source->bytes)
+            return 0;
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
+                    "%s: changed while it was read: at offset %" G_GUINT64_FORMAT " a record is cut", c->source->name,
+                    xt_cursor_offset(c));
+        return -1;
+    }
+    return 1;
+}
+
+/* 32-bit hypervisors wrote only its lower half. */
+uint64_t xt_gap_start(const char *record, uint64_t tsc, uint64_t previous)
+{
+    const char *word = record + (XT_HAS_TSC(xt_load_word(record)) ? 12 : 4) + 8;
+    uint64_t first = xt_load_word(word) | (uint64_t)xt_load_word(word + 4) << 32;
+
+    if (first >> 32 == 0 && tsc >> 32) {
+        first |= tsc & ~0xffffffffull;
+        if (first > tsc)
+            first -= 1ull << 32;
+    }
+    return CLAMP(first, MIN(previous, tsc), tsc);
+}

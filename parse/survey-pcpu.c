@@ -1,0 +1,234 @@
+/* One pCPU's records, read for the survey. The loop sees every record of the file: it counts and checks, and leaves
+ * whatever can be told from the counts to the end. */
+#include "parse/survey-private.h"
+
+#include "parse/frequency.h"
+
+struct reader {
+    struct xt_cursor cursor;
+    const struct xt_layout_index *layouts;
+    struct xt_pcpu_survey *out;
+    struct findings_of_worker *worker;
+    struct xt_chain *chain;
+    uint32_t running; /* packed, who runs as far as runstates told; for telling the two packings apart */
+    bool running_known;
+    unsigned malformed_notes;
+};
+
+void damage_found(struct damage *damage, uint64_t offset, char *what)
+{
+    if (offset >= damage->offset) {
+        g_free(what);
+        return;
+    }
+    g_free(damage->what);
+    *damage = (struct damage){ offset, what };
+}
+
+static void note(struct reader *r, bool malformed, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void note(struct reader *r, bool malformed, const char *format, ...)
+{
+    struct survey_note note = { .offset = xt_cursor_offset(&r->cursor), .malformed = malformed };
+    va_list args;
+
+    va_start(args, format);
+    note.text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_array_append_val(r->worker->notes, note);
+}
+
+static void see_tsc(struct reader *r, uint64_t tsc)
+{
+    struct xt_pcpu_survey *out = r->out;
+    uint64_t before = r->cursor.tsc;
+
+    r->cursor.tsc = tsc;
+    if (!out->has_tsc) {
+        out->has_tsc = true;
+        out->first_tsc = out->last_tsc = tsc;
+        return;
+    }
+    if (tsc >= before) {
+        out->last_tsc = MAX(out->last_tsc, tsc);
+        return;
+    }
+    if (out->steps_back++ == 0)
+        note(r, false, "record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
+             " cycles; file order is kept",
+             xt_cursor_offset(&r->cursor), out->pcpu, before - tsc);
+    out->first_tsc = MIN(out->first_tsc, tsc);
+}
+
+static void see_unknown(struct reader *r, uint32_t header)
+{
+    bool known;
+
+    xt_layout_find(r->layouts, XT_EVENT(header), XT_N_WORDS(header), &known);
+    r->worker->unknown_records += !known;
+    r->worker->malformed_records += known;
+    if (known && r->malformed_notes++ < SURVEY_MALFORMED_NOTES)
+        note(r, true, "record at offset %" G_GUINT64_FORMAT ": event 0x%05x with %u words fits no known layout",
+             xt_cursor_offset(&r->cursor), XT_EVENT(header), XT_N_WORDS(header));
+}
+
+/* RTDS burns name the VCPU that runs: whichever packing agrees is this Xen's. */
+static void weigh_packing(struct reader *r, uint32_t word)
+{
+    uint32_t swapped = xt_swap_halves(word);
+
+    if (!r->running_known || word == swapped)
+        return;
+    r->worker->new_packing += word == r->running;
+    r->worker->old_packing += swapped == r->running;
+}
+
+static void see_runstate(struct reader *r, uint32_t header, uint32_t id)
+{
+    if (id >> 16 == XT_IDLE_DOMID && (id & 0xffff) != (uint32_t)r->out->pcpu)
+        r->out->foreign_idle++;
+    if ((header >> 4 & 3) == XT_RUNNING) {
+        r->running = id;
+        r->running_known = true;
+    }
+}
+
+static bool see_replenishment(struct reader *r, const struct xt_layout *layout, const uint32_t *words)
+{
+    struct xt_replenish_sample sample = {
+        .tsc = r->cursor.tsc,
+        .deadline = (uint64_t)xt_slot_of_words(layout, XT_SLOT_DEADLINE, words, false),
+        .budget = (uint64_t)xt_slot_of_words(layout, XT_SLOT_BUDGET, words, false),
+        .domid_vcpu = words[0],
+        .pcpu = (uint32_t)r->out->pcpu,
+    };
+
+    r->out->n_samples++;
+    return xt_spill_append(r->worker->samples, &sample, 1, &r->worker->error);
+}
+
+static bool see_record(struct reader *r, const struct xt_layout *layout, uint32_t header)
+{
+    uint64_t tsc = r->cursor.tsc;
+    uint32_t copy[7];
+    const uint32_t *words = xt_load_words(r->cursor.at, header, copy);
+
+    switch (layout->kind) {
+    case XT_EV_RUNSTATE:
+        see_runstate(r, header, words[0]);
+        return true;
+    case XT_EV_INFPREV:
+        xt_chain_infprev(r->chain, tsc, (uint32_t)xt_slot_of_words(layout, XT_SLOT_RUN, words, false));
+        return true;
+    case XT_EV_INFCONT:
+        xt_chain_infcont(r->chain, tsc, (uint32_t)xt_slot_of_words(layout, XT_SLOT_RUN, words, false));
+        return true;
+    case XT_EV_BURN:
+        if (layout->scheduler != XT_SCHED_RTDS)
+            return true;
+        weigh_packing(r, words[0]);
+        xt_chain_burn(r->chain, tsc, words[0], (int32_t)xt_slot_of_words(layout, XT_SLOT_DELTA, words, false));
+        r->worker->has_extratime |= xt_slot_of_words(layout, XT_SLOT_LEVEL, words, false) > 0;
+        return true;
+    case XT_EV_REPLENISH:
+        return see_replenishment(r, layout, words);
+    case XT_EV_TICKLE: /* only Xen 4.5 and 4.6 wrote it without a TSC, see count_packing() */
+        r->worker->old_packing += layout->event == 0x22801 && !XT_HAS_TSC(header) ? 1000 : 0;
+        return true;
+    case XT_EV_LOST:
+        r->out->lost_windows++;
+        r->out->lost_records += words[0];
+        xt_chain_break(r->chain);
+        r->running_known = false;
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void fits_not(struct reader *r, uint32_t header, uint64_t left)
+{
+    damage_found(&r->worker->damage, xt_cursor_offset(&r->cursor),
+                 g_strdup_printf("a record of %u bytes (event 0x%05x) does not fit into the %" G_GUINT64_FORMAT
+                                 " bytes left of its window", xt_record_bytes(header), XT_EVENT(header), left));
+}
+
+/* Up to the last record, or to damage. */
+static bool read_records(struct reader *r)
+{
+    struct xt_cursor *c = &r->cursor;
+    uint64_t *counts = r->worker->of_pcpu;
+    uint64_t records = 0;
+    bool ok = true;
+
+    while (ok) {
+        if (c->at >= c->safe_end) {
+            int loaded = xt_cursor_load(c, &r->worker->error);
+            ok = loaded >= 0;
+            if (loaded <= 0)
+                break;
+        }
+        uint32_t header = xt_load_word(c->at), bytes = xt_record_bytes(header);
+        uint64_t left = c->window_end - xt_cursor_offset(c);
+        if (header == XT_CPU_CHANGE_HEADER) {
+            damage_found(&r->worker->damage, xt_cursor_offset(c),
+                         g_strdup("a window begins inside another one, whose size must be wrong"));
+            break;
+        }
+        if (bytes > left) {
+            fits_not(r, header, left);
+            break;
+        }
+        records++;
+        if (XT_HAS_TSC(header))
+            see_tsc(r, xt_load_tsc(c->at));
+        const struct xt_layout *layout = xt_layout_lookup(r->layouts, header);
+        if (layout) {
+            counts[xt_layout_number(r->layouts, layout)]++;
+            ok = see_record(r, layout, header);
+        } else {
+            see_unknown(r, header);
+        }
+        c->at += bytes;
+    }
+    r->out->records = records;
+    return ok;
+}
+
+static void settle_counts(struct reader *r)
+{
+    struct xt_pcpu_survey *out = r->out;
+    const struct xt_layout *layout;
+
+    for (unsigned i = 0; (layout = xt_layout_nth(r->layouts, i)); i++) {
+        uint64_t n = r->worker->of_pcpu[i];
+        if (layout->scheduler) {
+            out->class_records[layout->scheduler] += n;
+            out->schedule_records += layout->kind == XT_EV_SCHEDULE ? n : 0;
+        }
+        r->worker->layout_counts[i] += n;
+        r->worker->of_pcpu[i] = 0;
+    }
+}
+
+bool survey_pcpu(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
+                 const struct xt_layout_index *layouts, struct findings_of_worker *worker)
+{
+    struct reader r = {
+        .layouts = layouts,
+        .out = &survey->pcpus[slot],
+        .worker = worker,
+        .chain = xt_chain_new(),
+    };
+
+    r.out->samples = worker->samples;
+    r.out->first_sample = xt_spill_count(worker->samples);
+    xt_cursor_init(&r.cursor, source, survey, slot, xt_cursor_capacity(1));
+    bool ok = read_records(&r);
+    if (ok && xt_cursor_offset(&r.cursor) < r.cursor.window_end && worker->damage.offset == UINT64_MAX)
+        worker->cut_at = xt_cursor_offset(&r.cursor);
+    settle_counts(&r);
+    r.out->frequency = xt_chain_estimate(r.chain);
+    xt_chain_free(r.chain);
+    xt_cursor_clear(&r.cursor);
+    return ok;
+}
