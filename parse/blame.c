@@ -138,15 +138,15 @@ static void add_part(GArray *parts, const struct held *held)
 static const enum xt_blame blame_order[XT_N_BLAMES] = { XT_BLAME_LATENCY, XT_BLAME_INVERSION, XT_BLAME_UNKNOWN,
                                                         XT_BLAME_OVERLOAD };
 
-struct step {
+struct edge {
     int64_t ts;
     enum xt_blame blame;
     int change; /* +1: a pCPU begins to show it, -1 ends */
 };
 
-static int compare_steps(const void *a, const void *b)
+static int compare_edges(const void *a, const void *b)
 {
-    const struct step *x = a, *y = b;
+    const struct edge *x = a, *y = b;
 
     return (x->ts > y->ts) - (x->ts < y->ts);
 }
@@ -158,23 +158,23 @@ void blame_wait(struct machine *m, const struct rank *rank, int64_t from, int64_
 
     blame_collect(m, rank, from, to);
     guint n = m->servers->held->len;
-    struct step *steps = g_new(struct step, 2 * n + 1);
+    struct edge *edges = g_new(struct edge, 2 * n + 1);
     for (guint i = 0; i < n; i++) {
         const struct held *held = &g_array_index(m->servers->held, struct held, i);
-        steps[2 * i] = (struct step){ held->ts, held->blame, 1 };
-        steps[2 * i + 1] = (struct step){ held->end_ts, held->blame, -1 };
+        edges[2 * i] = (struct edge){ held->ts, held->blame, 1 };
+        edges[2 * i + 1] = (struct edge){ held->end_ts, held->blame, -1 };
         add_part(m->servers->parts, held);
     }
-    qsort(steps, 2 * n, sizeof(*steps), compare_steps);
+    qsort(edges, 2 * n, sizeof(*edges), compare_edges);
     for (guint i = 0; i < 2 * n; i++) {
-        for (unsigned b = 0; steps[i].ts > ts && b < XT_N_BLAMES; b++) {
+        for (unsigned b = 0; edges[i].ts > ts && b < XT_N_BLAMES; b++) {
             if (!present[blame_order[b]])
                 continue;
-            blame_ns[blame_order[b]] += steps[i].ts - ts;
+            blame_ns[blame_order[b]] += edges[i].ts - ts;
             break;
         }
-        ts = steps[i].ts;
-        present[steps[i].blame] += steps[i].change;
+        ts = edges[i].ts;
+        present[edges[i].blame] += edges[i].change;
     }
-    g_free(steps);
+    g_free(edges);
 }

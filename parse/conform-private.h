@@ -42,7 +42,6 @@ struct conform {
     struct xt_distribution *reactions;
     struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
     int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
-    uint64_t *last_tsc;        /* by slot */
     bool windows;              /* caps or weights are known */
     int64_t window_end;
 };

@@ -182,7 +182,6 @@ struct conform *conform_new(struct machine *m)
     c->tickled = g_new0(int64_t, m->run.n_pcpus + 1);
     c->candidates = xt_spill_new(sizeof(struct candidate), CANDIDATE_MEMORY, NULL);
     c->reactions = xt_distribution_new();
-    c->last_tsc = g_new0(uint64_t, m->run.n_pcpus + 1);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         c->tickled[i] = -1;
     for (int r = 0; r < XT_N_RULES; r++) {
@@ -194,6 +193,8 @@ struct conform *conform_new(struct machine *m)
     }
     /* deadlines are laid over the TSC with this error */
     c->results[XT_RULE_REPLENISHMENT].limit += MAX(m->run.now_residual_ns, 0);
+    for (uint32_t i = 0; i < m->run.n_pcpus; i++)
+        c->results[XT_RULE_TSC_MONOTONIC].checked += m->survey->pcpus[i].tsc_records;
     c->windows = conform_has_shares(m);
     c->window_end = XT_SHARE_WINDOW_NS;
     return c;
@@ -213,7 +214,6 @@ void conform_free(struct machine *m)
     xt_distribution_free(m->conform->reactions);
     g_free(m->conform->running);
     g_free(m->conform->tickled);
-    g_free(m->conform->last_tsc);
     g_free(m->conform);
     m->conform = NULL;
 }
@@ -585,46 +585,39 @@ static bool check_tickle(struct machine *m, uint32_t slot, bool answered, GError
     return conform_check(m, violation, error);
 }
 
-static bool check_timer(struct machine *m, const struct pstate *p, GError **error)
+static bool check_timer(struct machine *m, const struct pstate *p, int64_t slice_end, GError **error)
 {
     struct xt_violation violation = {
         .rule = XT_RULE_TIMER,
         .pcpu = p->info->pcpu,
-        .ts = p->slice_end,
+        .ts = slice_end,
         .end_ts = m->now,
-        .value = m->now - p->slice_end,
+        .value = m->now - slice_end,
     };
 
     return react(m, violation.value, error) && conform_check(m, violation, error);
 }
 
-bool conform_decision(struct machine *m, struct pstate *p, GError **error)
+bool conform_schedule(struct machine *m, struct pstate *p, int64_t slice_end, GError **error)
 {
     uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
 
-    if (!p->decision.open && p->slice_end >= 0 && m->now >= p->slice_end && !m->run.core_scheduling &&
-        !check_timer(m, p, error))
+    if (slice_end >= 0 && m->now >= slice_end && !m->run.core_scheduling && !check_timer(m, p, slice_end, error))
         return false;
     return m->conform->tickled[slot] < 0 || check_tickle(m, slot, true, error);
 }
 
-bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error)
+bool conform_tsc_back(struct machine *m, struct pstate *p, int64_t ts, uint64_t cycles, GError **error)
 {
-    uint64_t *last = &m->conform->last_tsc[record->slot];
-    uint64_t before = *last;
-
-    *last = record->tsc;
-    m->conform->results[XT_RULE_TSC_MONOTONIC].checked++;
-    if (record->tsc >= before)
-        return true;
     struct xt_violation violation = {
         .rule = XT_RULE_TSC_MONOTONIC,
         .pcpu = p->info->pcpu,
-        .ts = xt_clock_ts(&m->clock, record->tsc),
+        .ts = ts,
         .end_ts = m->now,
-        .value = (int64_t)MIN(before - record->tsc, (uint64_t)INT64_MAX),
+        .value = (int64_t)MIN(cycles, (uint64_t)INT64_MAX),
     };
-    m->conform->results[XT_RULE_TSC_MONOTONIC].checked--;
+
+    m->conform->results[XT_RULE_TSC_MONOTONIC].checked--; /* all were counted in advance */
     return conform_check(m, violation, error);
 }
 

@@ -9,7 +9,8 @@ void conform_free(struct machine *m);
 
 /* Windows of caps and weights end by themselves. */
 bool conform_advance(struct machine *m, GError **error);
-bool conform_tsc(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error);
+/* The TSC of p stepped back by so many cycles, to ts. */
+bool conform_tsc_back(struct machine *m, struct pstate *p, int64_t ts, uint64_t cycles, GError **error);
 /* A change record of v on p. */
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
                     enum xt_state new_state, GError **error);
@@ -21,8 +22,8 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
 /* After the server took the replenishment over: v may wait under its new deadline. */
 void conform_eligible(struct machine *m, struct vstate *v);
 void conform_tickle(struct machine *m, int64_t pcpu);
-/* A decision begins on p. */
-bool conform_decision(struct machine *m, struct pstate *p, GError **error);
+/* A decision begins on p, or one without a beginning ends; slice_end: when the slice armed before it runs out, -1. */
+bool conform_schedule(struct machine *m, struct pstate *p, int64_t slice_end, GError **error);
 /* What is known of v ends now: records were lost. */
 bool conform_cut(struct machine *m, struct vstate *v, GError **error);
 void conform_gap(struct machine *m, struct pstate *p);

@@ -1,267 +1,435 @@
-/* Scheduling decisions of each pCPU: when they begin and end, what they say of who leaves and who comes. */
-#include "parse/conform.h"
-#include "parse/machine.h"
-#include "parse/server.h"
+/* Scheduling decisions of a pCPU: when they begin and end, what they say of who leaves and who comes. */
+#include "parse/decision.h"
+
+#include "parse/layout.h"
+
+static int64_t now(struct decider *d)
+{
+    if (d->now_tsc != d->tsc || d->now < 0) {
+        d->now_tsc = d->tsc;
+        d->now = xt_clock_ts(d->options->clock, d->tsc);
+    }
+    return d->now;
+}
+
+static struct step *add(struct decider *d, enum step_kind kind)
+{
+    struct step *step = d->out++;
+
+    step->tsc = d->tsc;
+    step->ts = now(d);
+    step->kind = (uint8_t)kind;
+    step->flags = 0;
+    return step;
+}
 
 /* With no schedule record the first of its other records begins a decision, unless that record may merely be the first
  * that was not lost, or not cut off by the start of the trace. */
-static void begin(struct machine *m, struct pstate *p, enum xt_scheduler scheduler, bool announced)
+static void begin(struct decider *d, enum xt_scheduler scheduler, bool announced)
 {
-    const struct xt_pcpu_survey *survey = &m->survey->pcpus[p->info - m->run.pcpus];
-    bool cut = p->lost_since_decision || (!p->decided && survey->schedule_records);
+    bool cut = d->lost_since_decision || (!d->decided && d->survey->schedule_records);
 
-    p->decision = (struct decision){
+    d->decision = (struct decision){
         .open = true,
         .start_known = announced || !cut,
         .scheduler = scheduler,
-        .ts = m->now,
+        .ts = now(d),
         .slice_ns = -1,
+        .burnt_vcpu = XT_NOBODY,
         .budget_ns = -1,
     };
 }
 
-static void ensure_begun(struct machine *m, struct pstate *p, enum xt_scheduler scheduler)
+static void ensure_begun(struct decider *d, enum xt_scheduler scheduler)
 {
-    if (!p->decision.open)
-        begin(m, p, scheduler, false);
-    if (p->decision.scheduler == XT_SCHED_UNKNOWN)
-        p->decision.scheduler = scheduler;
+    if (!d->decision.open)
+        begin(d, scheduler, false);
+    if (d->decision.scheduler == XT_SCHED_UNKNOWN)
+        d->decision.scheduler = scheduler;
 }
 
-static enum xt_scheduler scheduler_of(const struct pstate *p, const struct decision *d)
+static enum xt_scheduler scheduler_of(const struct decider *d, const struct decision *decision)
 {
-    return d->scheduler ? d->scheduler : p->info->scheduler;
+    return decision->open && decision->scheduler ? decision->scheduler : d->scheduler;
+}
+
+static bool is_burnt(const struct decision *decision, uint32_t vcpu)
+{
+    return decision->open && decision->burnt_vcpu == vcpu;
+}
+
+static bool is_idle(uint32_t vcpu)
+{
+    return vcpu >> 16 == XT_IDLE_DOMID;
 }
 
 /* RTDS burns the budget of whoever runs at the start of every decision, except when time seems to have stepped back. */
-static bool lacks_burn(const struct pstate *p, const struct decision *d, const struct vstate *v)
+static bool lacks_burn(const struct decider *d, const struct decision *decision, uint32_t vcpu)
 {
-    return scheduler_of(p, d) == XT_SCHED_RTDS && v && !xt_vcpu_is_idle(&v->id) &&
-           !(d->open && d->burnt && d->burnt_vcpu == vcpu_key(v));
+    return (decision->scheduler ? decision->scheduler : d->scheduler) == XT_SCHED_RTDS && !is_idle(vcpu) &&
+           !is_burnt(decision, vcpu);
 }
 
-static int64_t sample(const struct machine *m, const struct decision *d)
+static int64_t sample(struct decider *d)
 {
-    return d->open && d->start_known && !m->run.core_scheduling ? m->now - d->ts : -1;
+    return d->decision.open && d->decision.start_known && !d->core_scheduling ? now(d) - d->decision.ts : -1;
 }
 
 /* A slice that was armed when the last decision began has run out when this one begins. */
-static bool slice_over(const struct pstate *p, const struct decision *d)
+static bool slice_over(const struct decider *d, const struct decision *decision)
 {
-    return d->open && p->slice_end >= 0 && d->ts >= p->slice_end;
+    return decision->open && d->slice_end >= 0 && decision->ts >= d->slice_end;
 }
 
-static void close_decision(struct pstate *p)
+static void close_decision(struct decider *d)
 {
-    const struct decision *d = &p->decision;
+    const struct decision *decision = &d->decision;
 
-    p->slice_end = d->open && d->slice_ns > 0 && !d->ratelimited ? d->ts + d->slice_ns : -1;
-    p->decision.open = false;
-    p->lost_since_decision = false;
-    p->decided = true;
+    d->slice_end =
+        decision->open && decision->slice_ns > 0 && !decision->ratelimited ? decision->ts + decision->slice_ns : -1;
+    d->decision.open = false;
+    d->lost_since_decision = false;
+    d->decided = true;
 }
 
 /* A switch whose change to running never came. */
-static bool flush_switch(struct machine *m, struct pstate *p, GError **error)
+static void flush_switch(struct decider *d)
 {
-    if (!p->switching)
-        return true;
-    p->switching = false;
-    struct xt_decision out = {
-        .pcpu = p->info->pcpu,
-        .ts = p->switch_decision_ns >= 0 ? p->switch_ts - p->switch_decision_ns : p->switch_ts,
-        .dur_ns = p->switch_decision_ns,
-        .is_switch = true,
-        .no_burn = p->switch_no_burn,
-        .tickled = p->switch_decision.tickled,
-        .prev = &p->switch_prev->id,
-        .next = &p->switch_next->id,
+    if (!d->switching)
+        return;
+    d->switching = false;
+    struct step *step = add(d, STEP_DECISION);
+    step->prev = d->switch_prev;
+    step->next = d->switch_next;
+    step->flags = STEP_F_IS_SWITCH | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
+                  (d->switch_decision.tickled ? STEP_F_TICKLED : 0);
+    step->decision.ts = d->switch_decision_ns >= 0 ? d->switch_ts - d->switch_decision_ns : d->switch_ts;
+    step->decision.dur_ns = d->switch_decision_ns;
+}
+
+/* For conformance: was the pCPU's timer in time, and its tickle answered? */
+static void reschedule(struct decider *d)
+{
+    if (d->options->conformance)
+        add(d, STEP_SCHEDULE)->slice_end = d->decision.open ? -1 : d->slice_end;
+}
+
+static void switched(struct decider *d, uint32_t prev, uint32_t next)
+{
+    flush_switch(d);
+    reschedule(d);
+    d->switching = true;
+    d->switch_decision = d->decision;
+    d->switch_prev = prev;
+    d->switch_next = next;
+    d->switch_ts = now(d);
+    d->switch_decision_ns = sample(d);
+    d->switch_yielded = d->yielded == prev;
+    d->switch_aborted = d->blocking == prev;
+    d->switch_slice_over = slice_over(d, &d->decision);
+    d->switch_no_burn = lacks_burn(d, &d->decision, prev);
+    d->yielded = d->blocking = XT_NOBODY;
+    close_decision(d);
+}
+
+static void continued(struct decider *d, uint32_t vcpu)
+{
+    flush_switch(d);
+    reschedule(d); /* no schedule record before 4.8 */
+    struct step *step = add(d, STEP_DECISION);
+    step->prev = step->next = vcpu;
+    step->flags = (lacks_burn(d, &d->decision, vcpu) ? STEP_F_NO_BURN : 0) |
+                  (d->decision.open && d->decision.tickled ? STEP_F_TICKLED : 0);
+    step->decision.dur_ns = sample(d);
+    step->decision.ts = step->decision.dur_ns >= 0 ? d->decision.ts : now(d);
+    d->blocking = XT_NOBODY; /* a yield stays: it applies to the VCPU's next switch */
+    close_decision(d);
+}
+
+static void burnt(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
+{
+    uint32_t vcpu = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+    int64_t budget_ns = xt_slot_of_words(layout, XT_SLOT_BUDGET, words, d->vd);
+
+    d->decision.burnt_vcpu = vcpu;
+    d->decision.budget_ns = budget_ns;
+    d->decision.burn = ++d->n_burns;
+    if (!d->burns)
+        return;
+    struct step *step = add(d, STEP_BURN);
+    step->vcpu = vcpu;
+    step->burn = d->n_burns;
+    step->burn_budget.budget_ns = budget_ns;
+    step->burn_budget.delta_ns = xt_slot_of_words(layout, XT_SLOT_DELTA, words, d->vd);
+    step->burn_budget.level = xt_slot_of_words(layout, XT_SLOT_LEVEL, words, d->vd);
+}
+
+/* Why vcpu, which this pCPU ran, leaves it; into step. */
+static void left(struct decider *d, struct step *step)
+{
+    uint32_t vcpu = step->vcpu;
+    bool is_switch = d->switching && d->switch_prev == vcpu;
+    const struct decision *decision = is_switch ? &d->switch_decision : &d->decision;
+    bool burnt_here = is_burnt(decision, vcpu);
+    enum xt_scheduler scheduler = scheduler_of(d, decision);
+
+    step->burn = burnt_here ? decision->burn : 0;
+    step->change.budget_left_ns = burnt_here ? decision->budget_ns : -1;
+    step->reason = XT_REASON_NONE;
+    if (is_idle(vcpu))
+        return;
+    step->reason = XT_REASON_YIELDED;
+    if (is_switch ? d->switch_yielded : d->yielded == vcpu)
+        return;
+    step->reason = XT_REASON_DEPLETED;
+    if (burnt_here && decision->budget_ns == 0)
+        return;
+    if (scheduler == XT_SCHED_RTDS && !burnt_here)
+        step->flags |= STEP_F_LEFT_NO_BURN;
+    if (decision->open && decision->tasklet)
+        step->reason = XT_REASON_TASKLET;
+    else if (is_switch ? d->switch_aborted : d->blocking == vcpu)
+        step->reason = XT_REASON_BLOCK_ABORT;
+    else if ((scheduler == XT_SCHED_CREDIT || scheduler == XT_SCHED_CREDIT2) &&
+             (is_switch ? d->switch_slice_over : slice_over(d, decision)))
+        step->reason = XT_REASON_TIMESLICE;
+    else
+        step->reason = XT_REASON_PREEMPTED;
+}
+
+/* What the decision tells of a dispatch; spends it. */
+static void dispatched(struct decider *d, struct step *step)
+{
+    if (!d->switching || d->switch_next != step->vcpu || d->core_scheduling)
+        return;
+    d->switching = false;
+    step->prev = d->switch_prev;
+    step->flags |= STEP_F_SWITCHED | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
+                   (d->switch_decision.tickled ? STEP_F_TICKLED : 0);
+    step->change.decision_ns = d->switch_decision_ns;
+    step->change.switch_ns = step->ts - d->switch_ts;
+}
+
+static void changed(struct decider *d, uint32_t header, uint32_t vcpu)
+{
+    static const uint8_t usual_reason[] = {
+        [XT_RUNNING] = XT_REASON_DISPATCHED,
+        [XT_RUNNABLE] = XT_REASON_ONLINE,
+        [XT_BLOCKED] = XT_REASON_BLOCKED,
+        [XT_OFFLINE] = XT_REASON_OFFLINE,
     };
-    return XT_EMIT(m, decision, &out, error);
+    struct step *step = add(d, STEP_CHANGE);
+
+    step->vcpu = vcpu;
+    step->prev = XT_NOBODY;
+    step->next = d->switching && d->switch_prev == vcpu ? d->switch_next : XT_NOBODY;
+    step->old_state = (uint8_t)(header >> 8 & 3);
+    step->new_state = (uint8_t)(header >> 4 & 3);
+    step->burn = 0;
+    step->change.budget_left_ns = step->change.decision_ns = step->change.switch_ns = -1;
+    if (step->old_state == XT_RUNNING)
+        left(d, step);
+    if (step->old_state != XT_RUNNING || step->new_state != XT_RUNNABLE) {
+        step->reason = usual_reason[step->new_state];
+        step->flags = 0;
+        if (step->old_state == XT_BLOCKED && step->new_state == XT_RUNNABLE)
+            step->reason = XT_REASON_WAKEUP;
+    }
+    if (step->new_state == XT_RUNNING)
+        dispatched(d, step);
 }
 
-static bool switched(struct machine *m, struct pstate *p, const int64_t *slots, GError **error)
+static void replenished(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
 {
-    struct vstate *prev = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-    struct vstate *next = prev ? machine_vcpu(m, (uint32_t)slots[XT_SLOT_NEXT_DOMID],
-                                              (uint32_t)slots[XT_SLOT_NEXT_VCPU], error) : NULL;
+    struct step *step = add(d, STEP_REPLENISH);
 
-    if (!next || !flush_switch(m, p, error) || (m->conform && !conform_decision(m, p, error)))
-        return false;
-    p->switching = true;
-    p->switch_decision = p->decision;
-    p->switch_prev = prev;
-    p->switch_next = next;
-    p->switch_ts = m->now;
-    p->switch_decision_ns = sample(m, &p->decision);
-    p->switch_yielded = p->yielded == vcpu_key(prev);
-    p->switch_aborted = p->blocking == vcpu_key(prev);
-    p->switch_slice_over = slice_over(p, &p->decision);
-    p->switch_no_burn = lacks_burn(p, &p->decision, prev);
-    p->yielded = p->blocking = XT_NOBODY;
-    close_decision(p);
-    return true;
+    step->vcpu = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+    step->replenish.deadline = xt_slot_of_words(layout, XT_SLOT_DEADLINE, words, d->vd);
+    step->replenish.budget_ns = xt_slot_of_words(layout, XT_SLOT_BUDGET, words, d->vd);
 }
 
-static bool continued(struct machine *m, struct pstate *p, const int64_t *slots, GError **error)
+static void picked(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
 {
-    struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-
-    if (!v || !flush_switch(m, p, error))
-        return false;
-    if (m->conform && !conform_decision(m, p, error)) /* no schedule record before 4.8 */
-        return false;
-    struct xt_decision out = {
-        .pcpu = p->info->pcpu,
-        .dur_ns = sample(m, &p->decision),
-        .no_burn = lacks_burn(p, &p->decision, v),
-        .tickled = p->decision.open && p->decision.tickled,
-        .prev = &v->id,
-        .next = &v->id,
-    };
-    out.ts = out.dur_ns >= 0 ? p->decision.ts : m->now;
-    p->blocking = XT_NOBODY; /* a yield stays: it applies to the VCPU's next switch */
-    close_decision(p);
-    return XT_EMIT(m, decision, &out, error);
+    ensure_begun(d, layout->scheduler);
+    if (!d->options->conformance || layout->scheduler != XT_SCHED_RTDS || layout->max_words == 0)
+        return;
+    struct step *step = add(d, STEP_PICK);
+    step->vcpu = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+    step->budget_ns = xt_slot_of_words(layout, XT_SLOT_BUDGET, words, d->vd);
 }
 
-static bool burnt(struct machine *m, struct pstate *p, const int64_t *slots, GError **error)
+static void overhead(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
 {
-    struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-    struct decision *d = &p->decision;
+    struct step *step = add(d, STEP_OVERHEAD);
+    bool two = layout->max_words > 3;
 
-    if (!v || (m->conform && !conform_burn(m, v, slots[XT_SLOT_BUDGET], slots[XT_SLOT_DELTA], slots[XT_SLOT_LEVEL], error)))
-        return false;
-    d->burnt = true;
-    d->burnt_vcpu = vcpu_key(v);
-    d->budget_ns = slots[XT_SLOT_BUDGET];
-    d->raised = v->level >= 0 && slots[XT_SLOT_LEVEL] > v->level;
-    v->level = slots[XT_SLOT_LEVEL];
-    servers_level(m, v, v->level);
-    return true;
+    step->prev = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+    step->next = two ? xt_vcpu_of_words(layout, XT_SLOT_NEXT_DOMID, words, d->vd) : XT_NOBODY;
+    step->overhead.kind = (layout->event & 0xfff) - 1;
+    step->overhead.dur_ns = xt_slot_of_words(layout, XT_SLOT_DURATION, words, d->vd);
+    step->overhead.migrated = xt_slot_of_words(layout, XT_SLOT_MIGRATED, words, d->vd) != 0;
 }
 
-static bool picked(struct machine *m, const int64_t *slots, GError **error)
+/* The gap begins where the first record was lost, before the record that tells of it. */
+static void lost(struct decider *d, uint64_t tsc, uint64_t previous, const uint32_t *words)
 {
-    struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-
-    if (v && m->conform)
-        conform_pick(m, v, slots[XT_SLOT_BUDGET]);
-    return v != NULL;
+    d->tsc = MAX(d->tsc, xt_gap_start(d->cursor.at, tsc, previous));
+    flush_switch(d);
+    d->decision.open = false;
+    d->lost_since_decision = true;
+    d->yielded = d->blocking = XT_NOBODY;
+    d->slice_end = -1;
+    add(d, STEP_GAP);
+    d->tsc = MAX(d->tsc, tsc);
+    add(d, STEP_LOST)->lost_records = words[0];
 }
 
-bool decision_record(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
-                     GError **error)
+static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
 {
-    uint32_t key = (uint32_t)slots[XT_SLOT_DOMID] << 16 | (uint32_t)(slots[XT_SLOT_VCPU] & 0xffff);
+    struct step *step = add(d, STEP_TSC_BACK);
 
+    step->tsc_back.cycles = previous - tsc;
+    step->tsc_back.ts = xt_clock_ts(d->options->clock, tsc);
+}
+
+/* A record that matters; words are its payload. */
+static void take(struct decider *d, const struct xt_layout *layout, uint32_t header, const uint32_t *words)
+{
     switch (layout->kind) {
+    case XT_EV_RUNSTATE:
+        changed(d, header, words[0]);
+        return;
     case XT_EV_SCHEDULE:
-        if (!flush_switch(m, p, error) || (m->conform && !conform_decision(m, p, error)))
-            return false;
-        begin(m, p, layout->scheduler, true);
-        p->decision.tickled = slots[XT_SLOT_TICKLED] != 0;
-        return true;
+        flush_switch(d);
+        reschedule(d);
+        begin(d, layout->scheduler, true);
+        d->decision.tickled = xt_slot_of_words(layout, XT_SLOT_TICKLED, words, d->vd) != 0;
+        return;
     case XT_EV_YIELD:
-        p->yielded = key;
-        return true;
+        d->yielded = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+        return;
     case XT_EV_BLOCK:
-        p->blocking = key;
-        return true;
+        d->blocking = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
+        return;
     case XT_EV_BURN:
-        ensure_begun(m, p, layout->scheduler);
-        return burnt(m, p, slots, error);
+        ensure_begun(d, layout->scheduler);
+        burnt(d, layout, words);
+        return;
     case XT_EV_PICK:
-        ensure_begun(m, p, layout->scheduler);
-        return layout->scheduler != XT_SCHED_RTDS || layout->max_words == 0 || picked(m, slots, error);
+        picked(d, layout, words);
+        return;
     case XT_EV_TASKLET:
-        ensure_begun(m, p, layout->scheduler);
-        p->decision.tasklet = true;
-        return true;
+        ensure_begun(d, layout->scheduler);
+        d->decision.tasklet = true;
+        return;
     case XT_EV_RATELIMIT:
-        p->decision.ratelimited = true;
-        return true;
+        d->decision.ratelimited = true;
+        return;
     case XT_EV_INFPREV:
-        ensure_begun(m, p, XT_SCHED_UNKNOWN);
-        return true;
+        ensure_begun(d, XT_SCHED_UNKNOWN);
+        return;
     case XT_EV_INFNEXT:
-        p->decision.slice_ns = slots[XT_SLOT_SLICE];
-        return true;
+        d->decision.slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
+        return;
     case XT_EV_INFCONT:
-        ensure_begun(m, p, XT_SCHED_UNKNOWN);
-        p->decision.slice_ns = slots[XT_SLOT_SLICE];
-        return m->survey->has_continue || continued(m, p, slots, error);
+        ensure_begun(d, XT_SCHED_UNKNOWN);
+        d->decision.slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
+        if (!d->has_continue)
+            continued(d, xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd));
+        return;
     case XT_EV_CONTINUE:
-        return continued(m, p, slots, error);
+        continued(d, words[0]);
+        return;
     case XT_EV_SWITCH:
-        return switched(m, p, slots, error);
+        switched(d, xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd),
+                 xt_vcpu_of_words(layout, XT_SLOT_NEXT_DOMID, words, d->vd));
+        return;
+    case XT_EV_REPLENISH:
+        replenished(d, layout, words);
+        return;
+    case XT_EV_OVERHEAD:
+        overhead(d, layout, words);
+        return;
+    case XT_EV_TICKLE:
+        if (d->options->conformance && XT_HAS_TSC(header))
+            add(d, STEP_TICKLE)->pcpu = xt_slot_of_words(layout, XT_SLOT_PCPU, words, d->vd);
+        return;
     default:
-        return true;
+        return;
     }
 }
 
-enum xt_reason decision_reason(struct machine *m, struct pstate *p, const struct vstate *v, bool *no_burn,
-                               int64_t *budget_ns)
+static void read_record(struct decider *d, uint32_t header)
 {
-    bool is_switch = p->switching && p->switch_prev == v;
-    const struct decision *d = is_switch ? &p->switch_decision : &p->decision;
-    bool burnt_here = d->open && d->burnt && d->burnt_vcpu == vcpu_key(v);
-    bool yielded = is_switch ? p->switch_yielded : p->yielded == vcpu_key(v);
-    enum xt_scheduler scheduler = d->open ? scheduler_of(p, d) : p->info->scheduler;
+    struct xt_cursor *c = &d->cursor;
+    uint64_t previous = c->tsc;
+    const struct xt_layout *layout = xt_layout_lookup(d->layouts, header);
+    uint32_t copy[7];
 
-    *no_burn = false;
-    *budget_ns = burnt_here ? d->budget_ns : -1;
-    if (xt_vcpu_is_idle(&v->id))
-        return XT_REASON_NONE;
-    if (yielded)
-        return XT_REASON_YIELDED;
-    if (burnt_here && d->budget_ns == 0)
-        return XT_REASON_DEPLETED;
-    *no_burn = scheduler == XT_SCHED_RTDS && !burnt_here;
-    if (burnt_here && d->raised)
-        return XT_REASON_EXTRATIME;
-    if (d->open && d->tasklet)
-        return XT_REASON_TASKLET;
-    if (is_switch ? p->switch_aborted : p->blocking == vcpu_key(v))
-        return XT_REASON_BLOCK_ABORT;
-    if ((scheduler == XT_SCHED_CREDIT || scheduler == XT_SCHED_CREDIT2) &&
-        (is_switch ? p->switch_slice_over : slice_over(p, d)))
-        return XT_REASON_TIMESLICE;
-    return XT_REASON_PREEMPTED;
-}
-
-void decision_dispatched(struct machine *m, struct pstate *p, const struct vstate *v, struct xt_dispatch *dispatch)
-{
-    dispatch->decision_ts = dispatch->decision_ns = dispatch->switch_ns = -1;
-    dispatch->prev = NULL;
-    if (!p->switching || p->switch_next != v || m->run.core_scheduling)
+    if (XT_HAS_TSC(header)) {
+        c->tsc = xt_load_tsc(c->at);
+        if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
+            tsc_back(d, c->tsc, previous);
+        if (G_UNLIKELY(layout && layout->kind == XT_EV_LOST)) {
+            lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
+            return;
+        }
+        d->tsc = MAX(d->tsc, c->tsc);
+    } else if (G_UNLIKELY(layout && layout->kind == XT_EV_LOST)) {
+        lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
         return;
-    p->switching = false;
-    dispatch->prev = &p->switch_prev->id;
-    dispatch->decision_ns = p->switch_decision_ns;
-    dispatch->decision_ts = p->switch_decision_ns >= 0 ? p->switch_ts - p->switch_decision_ns : -1;
-    dispatch->switch_ns = m->now - p->switch_ts;
-    if (p->switch_no_burn)
-        dispatch->flags |= XT_D_DECISION_NO_BURN;
-    if (p->switch_decision.tickled)
-        dispatch->flags |= XT_D_TICKLED;
+    }
+    if (layout && layout->kind != XT_EV_OTHER)
+        take(d, layout, header, xt_load_words(c->at, header, copy));
 }
 
-const struct xt_vcpu *decision_next(const struct pstate *p, const struct vstate *v)
+unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)
 {
-    return p->switching && p->switch_prev == v ? &p->switch_next->id : NULL;
+    struct xt_cursor *c = &d->cursor;
+    const struct step *enough = steps + n - DECIDER_MIN_STEPS;
+
+    d->out = steps;
+    while (d->out <= enough && !d->ended) {
+        if (c->at >= c->safe_end) {
+            int loaded = xt_cursor_load(c, error);
+            if (loaded <= 0) {
+                if (loaded == 0)
+                    flush_switch(d);
+                d->ended = true;
+                break;
+            }
+        }
+        uint32_t header = xt_load_word(c->at);
+        read_record(d, header);
+        c->at += xt_record_bytes(header);
+    }
+    return (unsigned)(d->out - steps);
 }
 
-bool decision_gap(struct machine *m, struct pstate *p, GError **error)
+void decider_init(struct decider *d, const struct xt_trace *trace, const struct step_options *options, uint32_t slot,
+                  size_t buffer_bytes)
 {
-    p->decision.open = false;
-    p->lost_since_decision = true;
-    p->yielded = p->blocking = XT_NOBODY;
-    p->slice_end = -1;
-    return flush_switch(m, p, error);
+    const struct xt_survey *survey = xt_trace_survey(trace);
+
+    *d = (struct decider){
+        .options = options,
+        .layouts = xt_trace_layouts(trace),
+        .survey = &survey->pcpus[slot],
+        .scheduler = options->run->pcpus[slot].scheduler,
+        .vd = survey->vd,
+        .has_continue = survey->has_continue,
+        .core_scheduling = survey->core_scheduling,
+        .burns = options->conformance || survey->has_extratime,
+        .now = -1,
+        .yielded = XT_NOBODY,
+        .blocking = XT_NOBODY,
+        .slice_end = -1,
+        .decision.burnt_vcpu = XT_NOBODY,
+    };
+    xt_cursor_init(&d->cursor, xt_trace_source(trace), survey, slot, buffer_bytes);
 }
 
-bool decision_end(struct machine *m, struct pstate *p, GError **error)
+void decider_clear(struct decider *d)
 {
-    return flush_switch(m, p, error);
+    xt_cursor_clear(&d->cursor);
 }

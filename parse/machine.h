@@ -1,11 +1,12 @@
-/* The state of a host while its trace is replayed; private to parse/. timeline.c keeps each VCPU's
- * runstates in it, decision.c each pCPU's scheduling decisions, server.c each server's periods. */
+/* The state of a host while its trace is replayed; private to parse/. timeline.c keeps each VCPU's runstates in it,
+ * server.c each server's periods. */
 #pragma once
 
 #include "parse/clock.h"
 #include "parse/layout.h"
 #include "parse/reconstruct.h"
 #include "parse/sink.h"
+#include "parse/step.h"
 
 /* A finished piece of a VCPU's time that waits for the dispatch that will carry it. */
 struct piece {
@@ -39,36 +40,13 @@ struct vstate {
     struct conform_vcpu *conform;
 };
 
-/* What the records of a scheduling decision told so far. */
-struct decision {
-    bool open, start_known, tickled, tasklet, ratelimited;
-    enum xt_scheduler scheduler;
-    int64_t ts;
-    int64_t slice_ns; /* as armed by infnext or infcont, -1 none */
-    bool burnt, raised; /* a burn record came; it raised the priority level */
-    uint32_t burnt_vcpu;
-    int64_t budget_ns;
-};
-
 struct pstate {
     const struct xt_pcpu *info;
-    struct decision decision;
-    bool lost_since_decision, decided; /* since the last decision; any decision so far */
-    uint32_t yielded, blocking;        /* VCPU of a yield or block record not yet spent, XT_NOBODY */
-    int64_t slice_end;                 /* when the armed slice runs out, -1 */
-
-    bool switching; /* a switch record was read, the change to running of its next VCPU not yet */
-    struct decision switch_decision;
-    struct vstate *switch_prev, *switch_next;
-    int64_t switch_ts, switch_decision_ns;
-    bool switch_yielded, switch_aborted, switch_slice_over, switch_no_burn;
-
+    uint64_t raised; /* bit i: the burn of number n_burns - i raised the priority level */
+    uint32_t n_burns;
     bool in_gap;
     int64_t gap_ts, gap_end; /* of the present gap; end of the last one, -1 */
 };
-
-#define XT_NOBODY UINT32_MAX
-#define XT_FOUND 256
 
 struct machine {
     struct xt_trace *trace;
@@ -83,8 +61,8 @@ struct machine {
 
     struct pstate *pcpus;  /* by slot */
     GPtrArray *vcpus;      /* of struct vstate, by index */
-    GHashTable *by_id;     /* packed id + 1 -> struct vstate */
-    struct vstate *found[XT_FOUND]; /* the last ones, by the low bits of their packed ids */
+    struct vstate **by_id; /* open addressing by packed id; its size is a power of two */
+    uint32_t by_id_size;
     GPtrArray *known;      /* VCPUs whose state is known at present */
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */
@@ -106,25 +84,11 @@ static inline uint32_t vcpu_key(const struct vstate *v)
     return (uint32_t)v->id.domid << 16 | v->id.vcpu;
 }
 
-/* Finds or makes the VCPU; NULL with error if a sink refused it. */
-struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GError **error);
+/* Finds or makes the VCPU of a packed id; NULL with error if a sink refused it. */
+struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error);
 
 /* timeline.c */
-bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
-                     enum xt_state new_state, GError **error);
+bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error);
 bool timeline_gap(struct machine *m, struct pstate *p, GError **error);
 void timeline_eligible(struct machine *m, struct vstate *v); /* its budget was replenished */
 bool timeline_end(struct machine *m, GError **error);
-
-/* decision.c */
-bool decision_record(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
-                     GError **error);
-/* Why v, which this pCPU ran, becomes runnable. */
-enum xt_reason decision_reason(struct machine *m, struct pstate *p, const struct vstate *v, bool *no_burn,
-                               int64_t *budget_ns);
-/* Fills in what the decision tells of a dispatch of v, and spends it. */
-void decision_dispatched(struct machine *m, struct pstate *p, const struct vstate *v, struct xt_dispatch *dispatch);
-/* Who took over from v, NULL unknown. */
-const struct xt_vcpu *decision_next(const struct pstate *p, const struct vstate *v);
-bool decision_gap(struct machine *m, struct pstate *p, GError **error);
-bool decision_end(struct machine *m, struct pstate *p, GError **error);

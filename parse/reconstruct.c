@@ -8,39 +8,63 @@
 #include "parse/machine.h"
 #include "parse/server.h"
 
-#define CANCEL_EVERY 4096 /* records between two looks at *cancel */
+#define CANCEL_EVERY 4096 /* steps between two looks at *cancel */
+#define FIRST_IDS 256u    /* room for 64 VCPUs */
 
-struct vstate *machine_vcpu(struct machine *m, uint32_t domid, uint32_t vcpu, GError **error)
+static uint32_t id_hash(uint32_t id)
 {
-    uint32_t key = (domid & 0xffff) << 16 | (vcpu & 0xffff);
-    struct vstate **found = &m->found[(key ^ key >> 12) % XT_FOUND], *v = *found;
+    return id * 2654435761u >> 8;
+}
 
-    if (v && vcpu_key(v) == key)
-        return v;
-    /* + 1: a NULL key would be d0v0 */
-    v = g_hash_table_lookup(m->by_id, GSIZE_TO_POINTER((gsize)key + 1));
-    if (!v && m->vcpus->len >= XT_MAX_VCPUS) {
+static void put_by_id(struct machine *m, struct vstate *v)
+{
+    uint32_t i = id_hash(vcpu_key(v));
+
+    while (m->by_id[i & (m->by_id_size - 1)])
+        i++;
+    m->by_id[i & (m->by_id_size - 1)] = v;
+}
+
+static void grow_by_id(struct machine *m)
+{
+    m->by_id_size = MAX(2 * m->by_id_size, FIRST_IDS);
+    g_free(m->by_id);
+    m->by_id = g_new0(struct vstate *, m->by_id_size);
+    for (guint i = 0; i < m->vcpus->len; i++)
+        put_by_id(m, g_ptr_array_index(m->vcpus, i));
+}
+
+static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
+{
+    if (m->vcpus->len >= XT_MAX_VCPUS) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: damaged: its records name more than %u VCPUs, the next at %" G_GINT64_FORMAT " ns is d%uv%u",
-                    xt_trace_path(m->trace), XT_MAX_VCPUS, m->now, domid, vcpu);
+                    xt_trace_path(m->trace), XT_MAX_VCPUS, m->now, id >> 16, id & 0xffff);
         return NULL;
     }
-    if (!v) {
-        v = g_new0(struct vstate, 1);
-        v->id = (struct xt_vcpu){ m->vcpus->len, (uint16_t)domid, (uint16_t)vcpu };
-        v->known_at = UINT32_MAX;
-        v->state = XT_UNKNOWN;
-        v->open_start = true;
-        v->pcpu = v->last_pcpu = XT_NO_PCPU;
-        v->level = -1;
-        g_ptr_array_add(m->vcpus, v);
-        g_hash_table_insert(m->by_id, GSIZE_TO_POINTER((gsize)key + 1), v);
-        servers_vcpu(m, v);
-        if (!XT_EMIT(m, vcpu, &v->id, error))
-            return NULL;
-    }
-    *found = v;
-    return v;
+    if (4 * m->vcpus->len >= m->by_id_size)
+        grow_by_id(m);
+    struct vstate *v = g_new0(struct vstate, 1);
+    v->id = (struct xt_vcpu){ m->vcpus->len, (uint16_t)(id >> 16), (uint16_t)id };
+    v->known_at = UINT32_MAX;
+    v->state = XT_UNKNOWN;
+    v->open_start = true;
+    v->pcpu = v->last_pcpu = XT_NO_PCPU;
+    v->level = -1;
+    g_ptr_array_add(m->vcpus, v);
+    put_by_id(m, v);
+    servers_vcpu(m, v);
+    return XT_EMIT(m, vcpu, &v->id, error) ? v : NULL;
+}
+
+struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error)
+{
+    struct vstate *v;
+
+    for (uint32_t i = id_hash(id); m->by_id_size && (v = m->by_id[i & (m->by_id_size - 1)]); i++)
+        if (vcpu_key(v) == id)
+            return v;
+    return make_vcpu(m, id, error);
 }
 
 static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
@@ -51,12 +75,12 @@ static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
     servers_gap(m, p);
     if (m->conform)
         conform_gap(m, p);
-    return decision_gap(m, p, error) && timeline_gap(m, p, error);
+    return timeline_gap(m, p, error);
 }
 
-static bool gap_ends(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error)
+static bool gap_ends(struct machine *m, struct pstate *p, uint64_t lost_records, GError **error)
 {
-    struct xt_loss out = { p->info->pcpu, p->gap_ts, m->now, record->words[0] };
+    struct xt_loss out = { p->info->pcpu, p->gap_ts, m->now, lost_records };
 
     p->in_gap = false;
     p->gap_end = m->last_gap_end = m->now;
@@ -64,32 +88,33 @@ static bool gap_ends(struct machine *m, struct pstate *p, const struct xt_record
     return XT_EMIT(m, loss, &out, error);
 }
 
-static bool runstate(struct machine *m, struct pstate *p, const struct xt_record *record, GError **error)
+static bool burnt(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error)
 {
-    uint32_t id = record->words[0];
-    struct vstate *v = machine_vcpu(m, id >> 16, id & 0xffff, error);
+    int64_t level = step->burn_budget.level;
 
-    return v && timeline_change(m, p, v, (enum xt_state)(record->event >> 8 & 3),
-                                (enum xt_state)(record->event >> 4 & 3), error);
+    if (m->conform && !conform_burn(m, v, step->burn_budget.budget_ns, step->burn_budget.delta_ns, level, error))
+        return false;
+    p->n_burns = step->burn;
+    p->raised = p->raised << 1 | (v->level >= 0 && level > v->level);
+    v->level = level;
+    servers_level(m, v, level);
+    return true;
 }
 
-static bool replenished(struct machine *m, struct pstate *p, const int64_t *slots, GError **error)
+static bool replenished(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error)
 {
-    struct vstate *v = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-
-    if (!v)
-        return false;
-    if (m->conform && !conform_replenish(m, v, slots[XT_SLOT_DEADLINE], slots[XT_SLOT_BUDGET], error))
-        return false;
-    v->level = 0;
-    timeline_eligible(m, v);
     struct xt_replenish out = {
         .vcpu = &v->id,
         .pcpu = p->info->pcpu,
         .ts = m->now,
-        .deadline_now_ns = slots[XT_SLOT_DEADLINE],
-        .budget_ns = slots[XT_SLOT_BUDGET],
+        .deadline_now_ns = step->replenish.deadline,
+        .budget_ns = step->replenish.budget_ns,
     };
+
+    if (m->conform && !conform_replenish(m, v, out.deadline_now_ns, out.budget_ns, error))
+        return false;
+    v->level = 0;
+    timeline_eligible(m, v);
     if (!XT_EMIT(m, replenish, &out, error) ||
         !servers_replenished(m, v, out.deadline_now_ns, out.budget_ns, error))
         return false;
@@ -98,75 +123,104 @@ static bool replenished(struct machine *m, struct pstate *p, const int64_t *slot
     return true;
 }
 
-static bool overhead(struct machine *m, struct pstate *p, const struct xt_layout *layout, const int64_t *slots,
-                     GError **error)
+static bool decided(struct machine *m, struct pstate *p, struct vstate *prev, struct vstate *next,
+                    const struct step *step, GError **error)
 {
-    bool two = layout->max_words > 3;
-    struct vstate *prev = machine_vcpu(m, (uint32_t)slots[XT_SLOT_DOMID], (uint32_t)slots[XT_SLOT_VCPU], error);
-    struct vstate *next = prev && two ? machine_vcpu(m, (uint32_t)slots[XT_SLOT_NEXT_DOMID],
-                                                     (uint32_t)slots[XT_SLOT_NEXT_VCPU], error) : NULL;
+    struct xt_decision out = {
+        .pcpu = p->info->pcpu,
+        .ts = step->decision.ts,
+        .dur_ns = step->decision.dur_ns,
+        .is_switch = step->flags & STEP_F_IS_SWITCH,
+        .no_burn = step->flags & STEP_F_NO_BURN,
+        .tickled = step->flags & STEP_F_TICKLED,
+        .prev = &prev->id,
+        .next = &next->id,
+    };
 
-    if (!prev || (two && !next))
-        return false;
+    return XT_EMIT(m, decision, &out, error);
+}
+
+static bool overhead(struct machine *m, struct pstate *p, struct vstate *prev, struct vstate *next,
+                     const struct step *step, GError **error)
+{
     struct xt_overhead out = {
-        .kind = (enum xt_fork_overhead)((layout->event & 0xfff) - 1),
+        .kind = (enum xt_fork_overhead)step->overhead.kind,
         .pcpu = p->info->pcpu,
         .ts = m->now,
-        .dur_ns = slots[XT_SLOT_DURATION],
+        .dur_ns = step->overhead.dur_ns,
         .prev = &prev->id,
         .next = next ? &next->id : NULL,
-        .migrated = slots[XT_SLOT_MIGRATED] != 0,
+        .migrated = step->overhead.migrated,
     };
+
     return XT_EMIT(m, overhead, &out, error);
 }
 
-static bool replay(struct machine *m, const struct xt_record *record, GError **error)
+/* A step that concerns two VCPUs. */
+static bool replay_two(struct machine *m, struct pstate *p, const struct step *step, GError **error)
 {
-    struct pstate *p = &m->pcpus[record->slot];
-    int64_t slots[XT_N_SLOTS];
-    bool known;
-    const struct xt_layout *layout = xt_layout_find(xt_trace_layouts(m->trace), record->event, record->n_words, &known);
+    struct vstate *prev = machine_vcpu(m, step->prev, error);
+    struct vstate *next = prev && step->next != XT_NOBODY ? machine_vcpu(m, step->next, error) : NULL;
 
-    if (m->conform && record->has_tsc && !record->gap && !conform_tsc(m, p, record, error))
+    if (!prev || (!next && step->next != XT_NOBODY))
         return false;
-    if (!layout || layout->kind == XT_EV_OTHER || layout->kind == XT_EV_WRAP)
-        return true;
-    m->now = MAX(m->now, xt_clock_ts(&m->clock, record->tsc));
-    if (!servers_advance(m, m->now, error) || (m->conform && !conform_advance(m, error)))
+    return step->kind == STEP_DECISION ? decided(m, p, prev, next, step, error) : overhead(m, p, prev, next, step, error);
+}
+
+/* A step that concerns one VCPU. */
+static bool replay_one(struct machine *m, struct pstate *p, const struct step *step, GError **error)
+{
+    struct vstate *v = machine_vcpu(m, step->vcpu, error);
+
+    if (!v)
         return false;
-    switch (layout->kind) {
-    case XT_EV_RUNSTATE:
-        return runstate(m, p, record, error);
-    case XT_EV_LOST:
-        return record->gap ? gap_begins(m, p, error) : gap_ends(m, p, record, error);
+    switch ((enum step_kind)step->kind) {
+    case STEP_CHANGE:
+        return timeline_change(m, p, v, step, error);
+    case STEP_BURN:
+        return burnt(m, p, v, step, error);
+    case STEP_REPLENISH:
+        return replenished(m, p, v, step, error);
     default:
-        break;
-    }
-    memset(slots, 0, sizeof(slots));
-    xt_decode(layout, record, m->survey->vd, slots);
-    switch (layout->kind) {
-    case XT_EV_REPLENISH:
-        return replenished(m, p, slots, error);
-    case XT_EV_OVERHEAD:
-        return overhead(m, p, layout, slots, error);
-    case XT_EV_TICKLE:
-        if (m->conform && record->has_tsc)
-            conform_tickle(m, slots[XT_SLOT_PCPU]);
+        conform_pick(m, v, step->budget_ns);
         return true;
-    default:
-        return decision_record(m, p, layout, slots, error);
     }
 }
 
-static bool replay_all(struct machine *m, const volatile int *cancel, GError **error)
+static bool replay(struct machine *m, struct pstate *p, const struct step *step, GError **error)
 {
-    struct xt_record record;
-    GError *read_error = NULL;
-    unsigned until_look = CANCEL_EVERY;
+    m->now = step->ts;
+    if (!servers_advance(m, m->now, error) || (m->conform && !conform_advance(m, error)))
+        return false;
+    switch ((enum step_kind)step->kind) {
+    case STEP_DECISION:
+    case STEP_OVERHEAD:
+        return replay_two(m, p, step, error);
+    case STEP_GAP:
+        return gap_begins(m, p, error);
+    case STEP_LOST:
+        return gap_ends(m, p, (uint64_t)step->lost_records, error);
+    case STEP_SCHEDULE:
+        return conform_schedule(m, p, step->slice_end, error);
+    case STEP_TICKLE:
+        conform_tickle(m, step->pcpu);
+        return true;
+    case STEP_TSC_BACK:
+        return conform_tsc_back(m, p, step->tsc_back.ts, step->tsc_back.cycles, error);
+    default:
+        return replay_one(m, p, step, error);
+    }
+}
 
-    xt_trace_select(m->trace, -1);
-    while (xt_trace_next_or_gap(m->trace, &record, &read_error)) {
-        if (!replay(m, &record, error))
+static bool replay_steps(struct machine *m, struct steps *steps, const volatile int *cancel, GError **error)
+{
+    unsigned until_look = CANCEL_EVERY;
+    const struct step *step;
+    GError *read_error = NULL;
+    uint32_t slot;
+
+    while ((step = steps_next(steps, &slot, &read_error))) {
+        if (!replay(m, &m->pcpus[slot], step, error))
             return false;
         if (--until_look == 0) {
             until_look = CANCEL_EVERY;
@@ -176,17 +230,24 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
             }
         }
     }
-    if (read_error) {
+    if (read_error)
         g_propagate_error(error, read_error);
+    return !read_error;
+}
+
+static bool replay_all(struct machine *m, const volatile int *cancel, GError **error)
+{
+    struct step_options options = { .clock = &m->clock, .run = &m->run, .conformance = m->conform != NULL };
+    struct steps *steps = steps_new(m->trace, &options);
+    bool ok = replay_steps(m, steps, cancel, error);
+
+    steps_free(steps);
+    if (!ok)
         return false;
-    }
     m->now = m->run.duration_ns;
     if (!servers_advance(m, m->now, error) || !servers_end(m, error) ||
         (m->conform && (!conform_advance(m, error) || !conform_end(m, error))))
         return false;
-    for (uint32_t i = 0; i < m->run.n_pcpus; i++)
-        if (!decision_end(m, &m->pcpus[i], error))
-            return false;
     return timeline_end(m, error);
 }
 
@@ -194,7 +255,7 @@ static void machine_clear(struct machine *m)
 {
     conform_free(m);
     servers_free(m);
-    g_clear_pointer(&m->by_id, g_hash_table_unref);
+    g_clear_pointer(&m->by_id, g_free);
     g_clear_pointer(&m->vcpus, g_ptr_array_unref);
     g_clear_pointer(&m->known, g_ptr_array_unref);
     g_free(m->pcpus);
@@ -221,12 +282,10 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
     xt_clock_init(&m.clock, m.run.start_tsc, (uint64_t)m.run.tsc_hz);
     m.vcpus = g_ptr_array_new_with_free_func(g_free);
     m.known = g_ptr_array_new();
-    m.by_id = g_hash_table_new(NULL, NULL);
     m.pcpus = g_new0(struct pstate, m.run.n_pcpus + 1);
     for (uint32_t i = 0; i < m.run.n_pcpus; i++) {
         m.pcpus[i].info = &m.run.pcpus[i];
-        m.pcpus[i].yielded = m.pcpus[i].blocking = XT_NOBODY;
-        m.pcpus[i].slice_end = m.pcpus[i].gap_end = -1;
+        m.pcpus[i].gap_end = -1;
     }
     m.servers = servers_new(&m, error);
     for (unsigned i = 0; i < n_sinks; i++)

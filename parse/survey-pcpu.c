@@ -43,6 +43,7 @@ static void see_tsc(struct reader *r, uint64_t tsc)
     uint64_t before = r->cursor.tsc;
 
     r->cursor.tsc = tsc;
+    out->tsc_records++;
     if (!out->has_tsc) {
         out->has_tsc = true;
         out->first_tsc = out->last_tsc = tsc;

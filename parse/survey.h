@@ -26,6 +26,7 @@ struct xt_window_list {
 struct xt_pcpu_survey {
     int32_t pcpu;
     uint64_t records, lost_records, lost_windows, steps_back;
+    uint64_t tsc_records; /* those that carry a TSC */
     bool has_tsc;
     uint64_t first_tsc, last_tsc; /* smallest and largest of this pCPU */
     uint64_t class_records[XT_N_SCHEDULERS];

@@ -155,25 +155,16 @@ static bool recover(struct machine *m, struct pstate *p, struct vstate *v, enum 
     return true;
 }
 
-static enum xt_reason reason_of(struct machine *m, struct pstate *p, const struct vstate *v, enum xt_state old_state,
-                                enum xt_state new_state, bool *no_burn, int64_t *budget_ns)
+/* Why v leaves a pCPU: the decision's own records know all but whether its burn raised the priority level. */
+static enum xt_reason reason_of(const struct pstate *p, const struct step *step)
 {
-    *no_burn = false;
-    *budget_ns = -1;
-    switch (new_state) {
-    case XT_BLOCKED:
-    case XT_OFFLINE:
-        if (old_state == XT_RUNNING)
-            decision_reason(m, p, v, no_burn, budget_ns);
-        *no_burn = false;
-        return new_state == XT_BLOCKED ? XT_REASON_BLOCKED : XT_REASON_OFFLINE;
-    case XT_RUNNABLE:
-        if (old_state == XT_RUNNING)
-            return decision_reason(m, p, v, no_burn, budget_ns);
-        return old_state == XT_BLOCKED ? XT_REASON_WAKEUP : XT_REASON_ONLINE;
-    default:
-        return XT_REASON_DISPATCHED;
-    }
+    uint32_t ago = p->n_burns - step->burn;
+    bool raised = step->burn && ago < 64 && p->raised >> ago & 1;
+
+    if (!raised || step->old_state != XT_RUNNING || step->new_state != XT_RUNNABLE || step->reason == XT_REASON_NONE ||
+        step->reason == XT_REASON_YIELDED || step->reason == XT_REASON_DEPLETED)
+        return (enum xt_reason)step->reason;
+    return XT_REASON_EXTRATIME;
 }
 
 /* What the VCPU waits for from now on, for latencies. */
@@ -201,11 +192,28 @@ void timeline_eligible(struct machine *m, struct vstate *v)
         v->eligible_since = m->now;
 }
 
-static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate *v, bool *migrated)
+/* Who is named by id in a step; NULL with *ok false if a sink refused it. */
+static const struct xt_vcpu *who(struct machine *m, uint32_t id, bool *ok, GError **error)
+{
+    struct vstate *v = id == XT_NOBODY || !*ok ? NULL : machine_vcpu(m, id, error);
+
+    *ok &= v || id == XT_NOBODY;
+    return v ? &v->id : NULL;
+}
+
+static bool describe_dispatch(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step,
+                              bool *migrated, GError **error)
 {
     struct xt_dispatch *d = &v->dispatch;
+    bool ok = true;
 
-    decision_dispatched(m, p, v, d);
+    d->prev = who(m, step->prev, &ok, error);
+    d->decision_ns = step->change.decision_ns;
+    d->switch_ns = step->change.switch_ns;
+    if (d->decision_ns >= 0)
+        d->decision_ts = m->now - d->switch_ns - d->decision_ns;
+    d->flags |= (step->flags & STEP_F_NO_BURN ? XT_D_DECISION_NO_BURN : 0) |
+                (step->flags & STEP_F_TICKLED ? XT_D_TICKLED : 0);
     *migrated = !m->run.core_scheduling && v->last_pcpu != XT_NO_PCPU && v->last_pcpu != p->info->pcpu;
     d->flags |= (*migrated ? XT_D_MIGRATED : 0) | (v->lost_since_run ? XT_D_ACROSS_LOSS : 0);
     if (v->waiting_for != XT_LATENCY_NONE && (v->wait_lost || v->eligible_since >= 0)) {
@@ -215,6 +223,7 @@ static void describe_dispatch(struct machine *m, struct pstate *p, struct vstate
     v->waiting_for = XT_LATENCY_NONE;
     ran_on(m, v, p->info->pcpu);
     servers_dispatched(m, p, v);
+    return ok;
 }
 
 static bool cut(struct machine *m, struct vstate *v, GError **error)
@@ -235,21 +244,22 @@ static bool cut(struct machine *m, struct vstate *v, GError **error)
     return true;
 }
 
-bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
-                     enum xt_state new_state, GError **error)
+bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error)
 {
+    enum xt_state old_state = (enum xt_state)step->old_state, new_state = (enum xt_state)step->new_state;
     struct xt_change change = {
         .vcpu = &v->id,
         .ts = m->now,
         .old_state = old_state,
         .new_state = new_state,
+        .reason = reason_of(p, step),
+        .no_burn = step->flags & STEP_F_LEFT_NO_BURN,
         .pcpu = p->info->pcpu,
     };
-    int64_t budget_ns;
+    bool ok = true;
 
     if (m->conform && !conform_change(m, p, v, old_state, new_state, error))
         return false;
-    change.reason = reason_of(m, p, v, old_state, new_state, &change.no_burn, &budget_ns);
     if (!v->seen || v->state == XT_UNKNOWN) {
         v->seen = true;
         if (!recover(m, p, v, old_state, error) || !servers_known(m, v, error))
@@ -259,18 +269,18 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, enum
     }
     if (v->state == XT_RUNNING) {
         v->dispatch.end_reason = change.reason;
-        v->dispatch.next = decision_next(p, v);
-        v->dispatch.budget_left_ns = budget_ns;
+        v->dispatch.next = who(m, step->next, &ok, error);
+        v->dispatch.budget_left_ns = step->change.budget_left_ns;
         v->dispatch.flags |= change.no_burn ? XT_D_NO_BURN : 0;
     }
-    if (!finish_piece(m, v, m->now, error))
+    if (!ok || !finish_piece(m, v, m->now, error))
         return false;
     begin_piece(v, new_state, change.reason, m->now, p->info->pcpu);
     known_add(m, v);
-    if (new_state == XT_RUNNING)
-        describe_dispatch(m, p, v, &change.migrated);
-    else
+    if (new_state != XT_RUNNING)
         start_waiting(m, v, old_state, new_state, change.reason);
+    else if (!describe_dispatch(m, p, v, step, &change.migrated, error))
+        return false;
     if (!XT_EMIT(m, change, &change, error))
         return false;
     /* a window of this or another pCPU is open: what begins now is unknown at once, unless it runs here */

@@ -1,0 +1,235 @@
+/* Steps of all pCPUs merged in order of time. Each pCPU's are made in batches, one being used while the next is made on
+ * another core; whoever uses them makes them himself where nobody else has begun to. */
+#include "parse/decision.h"
+#include "parse/parallel.h"
+
+#define ALL_STEPS 65536u /* of all pCPUs together */
+#define MIN_BATCH 8u
+#define MAX_BATCH 256u /* 16 KiB */
+#define MAX_HELPERS 3
+
+enum batch_state { BATCH_QUEUED, BATCH_BEING_MADE, BATCH_READY };
+
+struct lane {
+    struct decider decider;
+    struct step *steps; /* in use */
+    unsigned at, n;
+    struct step *next_steps; /* belong to whoever makes them, until BATCH_READY */
+    unsigned next_n;
+    enum batch_state next_state; /* under the lock */
+    GError *error;               /* stands behind next_steps */
+};
+
+/* What the heap orders by; kept apart from the lanes to stay in few cache lines. */
+struct key {
+    uint64_t tsc;
+    uint32_t slot;
+};
+
+struct steps {
+    struct step_options options;
+    struct lane *lanes; /* by slot */
+    uint32_t n_lanes;
+    unsigned capacity; /* of a batch */
+    struct key *heap;
+    uint32_t n_heap;
+    bool started;
+
+    GMutex lock;
+    GCond changed;
+    GQueue queue; /* of struct lane whose next batch is to be made; those not BATCH_QUEUED any more are passed over */
+    bool stop;
+    GThread *helpers[MAX_HELPERS];
+    unsigned n_helpers;
+};
+
+static void make_batch(struct steps *s, struct lane *lane)
+{
+    lane->next_n = decider_fill(&lane->decider, lane->next_steps, s->capacity, &lane->error);
+}
+
+static gpointer help(gpointer data)
+{
+    struct steps *s = data;
+
+    g_mutex_lock(&s->lock);
+    while (!s->stop) {
+        struct lane *lane = g_queue_pop_head(&s->queue);
+        if (!lane) {
+            g_cond_wait(&s->changed, &s->lock);
+            continue;
+        }
+        if (lane->next_state != BATCH_QUEUED)
+            continue;
+        lane->next_state = BATCH_BEING_MADE;
+        g_mutex_unlock(&s->lock);
+        make_batch(s, lane);
+        g_mutex_lock(&s->lock);
+        lane->next_state = BATCH_READY;
+        g_cond_broadcast(&s->changed);
+    }
+    g_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* Called and returns with the lock held. */
+static void wait_for_batch(struct steps *s, struct lane *lane)
+{
+    if (lane->next_state == BATCH_QUEUED) {
+        lane->next_state = BATCH_BEING_MADE;
+        g_mutex_unlock(&s->lock);
+        make_batch(s, lane);
+        g_mutex_lock(&s->lock);
+        lane->next_state = BATCH_READY;
+    }
+    while (lane->next_state != BATCH_READY)
+        g_cond_wait(&s->changed, &s->lock);
+}
+
+/* The steps in use are used up: takes the next batch and has another one made. False at the end of this pCPU, or with
+ * error. */
+static bool next_batch(struct steps *s, struct lane *lane, GError **error)
+{
+    struct step *used = lane->steps;
+
+    g_mutex_lock(&s->lock);
+    wait_for_batch(s, lane);
+    if (lane->next_n == 0) {
+        g_mutex_unlock(&s->lock);
+        if (lane->error)
+            g_propagate_error(error, g_steal_pointer(&lane->error));
+        return false;
+    }
+    lane->steps = lane->next_steps;
+    lane->n = lane->next_n;
+    lane->at = 0;
+    lane->next_steps = used;
+    lane->next_n = 0;
+    if (!lane->error) { /* else it is told when these steps are used up */
+        lane->next_state = BATCH_QUEUED;
+        if (s->n_helpers) {
+            g_queue_push_tail(&s->queue, lane);
+            g_cond_signal(&s->changed);
+        }
+    }
+    g_mutex_unlock(&s->lock);
+    return true;
+}
+
+static bool key_less(const struct key *a, const struct key *b)
+{
+    return a->tsc != b->tsc ? a->tsc < b->tsc : a->slot < b->slot; /* slots ascend with pCPU numbers */
+}
+
+static void sift_down(struct steps *s, uint32_t i)
+{
+    struct key *heap = s->heap, moved = heap[i];
+
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= s->n_heap)
+            break;
+        if (child + 1 < s->n_heap && key_less(&heap[child + 1], &heap[child]))
+            child++;
+        if (!key_less(&heap[child], &moved))
+            break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = moved;
+}
+
+static bool start(struct steps *s, GError **error)
+{
+    GError *failed = NULL;
+
+    s->started = true;
+    for (uint32_t i = 0; i < s->n_lanes; i++) {
+        if (next_batch(s, &s->lanes[i], &failed))
+            s->heap[s->n_heap++] = (struct key){ s->lanes[i].steps[0].tsc, i };
+        if (failed) {
+            g_propagate_error(error, failed);
+            return false;
+        }
+    }
+    for (uint32_t i = s->n_heap / 2; i-- > 0;)
+        sift_down(s, i);
+    return true;
+}
+
+/* Passes over the step handed out last. */
+static bool advance(struct steps *s, GError **error)
+{
+    struct lane *lane = &s->lanes[s->heap[0].slot];
+    GError *failed = NULL;
+
+    if (++lane->at < lane->n || next_batch(s, lane, &failed))
+        s->heap[0].tsc = lane->steps[lane->at].tsc;
+    else
+        s->heap[0] = s->heap[--s->n_heap];
+    if (failed) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    if (s->n_heap)
+        sift_down(s, 0);
+    return true;
+}
+
+const struct step *steps_next(struct steps *s, uint32_t *slot, GError **error)
+{
+    if (!(s->started ? advance(s, error) : start(s, error)) || s->n_heap == 0)
+        return NULL;
+    *slot = s->heap[0].slot;
+    return &s->lanes[*slot].steps[s->lanes[*slot].at];
+}
+
+struct steps *steps_new(const struct xt_trace *trace, const struct step_options *options)
+{
+    struct steps *s = g_new0(struct steps, 1);
+    uint32_t n = xt_trace_survey(trace)->n_pcpus;
+
+    s->options = *options;
+    s->n_lanes = n;
+    s->capacity = CLAMP(ALL_STEPS / 2 / MAX(n, 1), MIN_BATCH, MAX_BATCH);
+    s->lanes = g_new0(struct lane, n + 1);
+    s->heap = g_new0(struct key, n + 1);
+    g_mutex_init(&s->lock);
+    g_cond_init(&s->changed);
+    g_queue_init(&s->queue);
+    for (uint32_t i = 0; i < n; i++) {
+        struct lane *lane = &s->lanes[i];
+        decider_init(&lane->decider, trace, &s->options, i, xt_cursor_capacity(n));
+        lane->steps = g_new(struct step, s->capacity);
+        lane->next_steps = g_new(struct step, s->capacity);
+        g_queue_push_tail(&s->queue, lane);
+    }
+    s->n_helpers = xt_parallel_helpers(MAX_HELPERS);
+    for (unsigned i = 0; i < s->n_helpers; i++)
+        s->helpers[i] = g_thread_new("xentrail-decide", help, s);
+    return s;
+}
+
+void steps_free(struct steps *s)
+{
+    if (!s)
+        return;
+    g_mutex_lock(&s->lock);
+    s->stop = true;
+    g_cond_broadcast(&s->changed);
+    g_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < s->n_helpers; i++)
+        g_thread_join(s->helpers[i]);
+    for (uint32_t i = 0; i < s->n_lanes; i++) {
+        decider_clear(&s->lanes[i].decider);
+        g_free(s->lanes[i].steps);
+        g_free(s->lanes[i].next_steps);
+        g_clear_error(&s->lanes[i].error);
+    }
+    g_queue_clear(&s->queue);
+    g_cond_clear(&s->changed);
+    g_mutex_clear(&s->lock);
+    g_free(s->heap);
+    g_free(s->lanes);
+    g_free(s);
+}
