@@ -15,11 +15,11 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
         .extra = s && s->extra,
     };
 
-    g_array_append_val(q->items, now);
+    *(struct occupancy *)deque_push(q) = now;
     servers->n_occupancies++;
     /* the last one that began before the horizon still covers it */
-    while (deque_length(q) > 1 && (servers->n_occupancies > MAX_OCCUPANCIES ||
-           ((struct occupancy *)deque_at(q, 1, sizeof(now)))->ts < m->now - 2 * servers->longest - LATE_NS)) {
+    while (q->length > 1 && (servers->n_occupancies > MAX_OCCUPANCIES ||
+           ((struct occupancy *)deque_at(q, 1))->ts < m->now - 2 * servers->longest - LATE_NS)) {
         deque_pop(q);
         servers->n_occupancies--;
     }
@@ -36,8 +36,8 @@ static int64_t ran_between(const struct server *s, int64_t from, int64_t to)
 {
     int64_t ran = 0;
 
-    for (guint i = 0; i < deque_length(&s->spans); i++) {
-        const struct span *span = deque_at(&s->spans, i, sizeof(*span));
+    for (guint i = server_first_span(s, from); i < s->spans.length; i++) {
+        const struct span *span = deque_at(&s->spans, i);
         if (span->state == XT_RUNNING)
             ran += MAX(MIN(span->end_ts, to) - MAX(span->ts, from), 0);
     }
@@ -85,18 +85,28 @@ static int64_t classify(const struct machine *m, const struct rank *rank, const 
     return end;
 }
 
+/* Number of the last occupancy that begins at or before ts; 0 if there is none. */
+static guint last_occupancy(const struct deque *q, int64_t ts)
+{
+    guint i = q->length;
+
+    while (i && ((const struct occupancy *)deque_at(q, i - 1))->ts > ts)
+        i--;
+    return i ? i - 1 : 0;
+}
+
 static void collect_pcpu(struct machine *m, const struct rank *rank, uint32_t slot, int64_t from, int64_t to)
 {
     const struct deque *q = &m->servers->occupancy[slot];
     const struct occupancy nobody = { .ts = INT64_MIN, .deadline = INT64_MIN }, *o = &nobody;
-    guint i = 0, n = deque_length(q);
+    guint i = last_occupancy(q, from), n = q->length;
 
     for (int64_t ts = from; ts < to;) {
-        while (i < n && ((const struct occupancy *)deque_at(q, i, sizeof(*o)))->ts <= ts)
-            o = deque_at(q, i++, sizeof(*o));
+        while (i < n && ((const struct occupancy *)deque_at(q, i))->ts <= ts)
+            o = deque_at(q, i++);
         struct held held = { .ts = ts, .end_ts = to, .pcpu = m->run.pcpus[slot].pcpu, .by = o->v };
         if (i < n)
-            held.end_ts = MIN(to, ((const struct occupancy *)deque_at(q, i, sizeof(*o)))->ts);
+            held.end_ts = MIN(to, ((const struct occupancy *)deque_at(q, i))->ts);
         held.end_ts = classify(m, rank, o, ts, held.end_ts, &held.blame);
         g_array_append_val(m->servers->held, held);
         ts = held.end_ts;

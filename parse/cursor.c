@@ -32,6 +32,7 @@ void xt_cursor_rewind(struct xt_cursor *c, uint64_t window)
         .buffer = c->buffer,
         .at = c->buffer,
         .safe_end = c->buffer,
+        .window_stop = c->buffer,
         .capacity = c->capacity,
     };
 }
@@ -71,11 +72,13 @@ static int next_window(struct xt_cursor *c, GError **error)
     return 1;
 }
 
-static void find_safe_end(struct xt_cursor *c)
+static void find_ends(struct xt_cursor *c)
 {
     size_t safe = c->have >= XT_MAX_RECORD_BYTES ? c->have - XT_MAX_RECORD_BYTES + 1 : 0;
+    uint64_t window = c->window_end - MIN(c->window_end, c->offset);
 
-    c->safe_end = c->buffer + MIN(safe, c->window_end - MIN(c->window_end, c->offset));
+    c->safe_end = c->buffer + MIN(safe, window);
+    c->window_stop = c->buffer + MIN(c->have, window);
 }
 
 int xt_cursor_load(struct xt_cursor *c, GError **error)
@@ -91,7 +94,7 @@ int xt_cursor_load(struct xt_cursor *c, GError **error)
             return -1;
         left = c->have;
     }
-    find_safe_end(c);
+    find_ends(c);
     if (left < 4)
         return 0;
     if (left < xt_record_bytes(xt_load_word(c->at))) {

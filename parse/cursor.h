@@ -17,6 +17,7 @@ struct xt_cursor {
     uint64_t offset;                  /* in the file, of buffer[0] */
     const char *at;                   /* the record at the head */
     const char *safe_end;             /* a record that begins before it lies wholly in the buffer */
+    const char *window_stop;          /* end of the window, or of the buffer if that comes first */
     char *buffer;
     size_t have, capacity;
     uint64_t tsc;                     /* of the record at the head, or of its predecessor if it carries none */

@@ -293,9 +293,9 @@ static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
 }
 
 /* A record that matters; words are its payload. */
-static void take(struct decider *d, const struct xt_layout *layout, uint32_t header, const uint32_t *words)
+static inline void take(struct decider *d, const struct xt_layout *layout, uint32_t header, const uint32_t *words)
 {
-    switch (layout->kind) {
+    switch ((enum xt_event_kind)layout->kind) {
     case XT_EV_RUNSTATE:
         changed(d, header, words[0]);
         return;
@@ -363,24 +363,21 @@ static void read_record(struct decider *d, uint32_t header)
 {
     struct xt_cursor *c = &d->cursor;
     uint64_t previous = c->tsc;
-    const struct xt_layout *layout = xt_layout_lookup(d->layouts, header);
+    const struct xt_layout_key *key = xt_layout_lookup(d->layouts, header);
     uint32_t copy[7];
 
     if (XT_HAS_TSC(header)) {
         c->tsc = xt_load_tsc(c->at);
         if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
             tsc_back(d, c->tsc, previous);
-        if (G_UNLIKELY(layout && layout->kind == XT_EV_LOST)) {
-            lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
-            return;
-        }
-        d->tsc = MAX(d->tsc, c->tsc);
-    } else if (G_UNLIKELY(layout && layout->kind == XT_EV_LOST)) {
+    }
+    if (G_UNLIKELY(key->kind == XT_EV_LOST && key->row)) {
         lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
         return;
     }
-    if (layout && layout->kind != XT_EV_OTHER)
-        take(d, layout, header, xt_load_words(c->at, header, copy));
+    d->tsc = MAX(d->tsc, c->tsc);
+    if (key->kind != XT_EV_OTHER)
+        take(d, xt_layout_of_key(d->layouts, key), header, xt_load_words(c->at, header, copy));
 }
 
 unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)

@@ -15,7 +15,9 @@
 
 static inline uint32_t xt_record_bytes(uint32_t header)
 {
-    return 4u + 8u * XT_HAS_TSC(header) + 4u * XT_N_WORDS(header);
+    static const uint8_t bytes[16] = { 4, 8, 12, 16, 20, 24, 28, 32, 12, 16, 20, 24, 28, 32, 36, 40 };
+
+    return bytes[header >> 28]; /* header, TSC if its top bit says so, words */
 }
 
 static inline uint64_t xt_u64(const uint32_t *words)

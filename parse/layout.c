@@ -33,8 +33,7 @@ static void index_row(struct xt_layout_index *index, unsigned number)
             h = (h + 1) % G_N_ELEMENTS(index->hash);
         if (index->hash[h].row)
             continue; /* the first row that fits */
-        index->hash[h].key = key;
-        index->hash[h].row = number + 1;
+        index->hash[h] = (struct xt_layout_key){ key, (uint16_t)(number + 1), row->kind };
     }
 }
 
@@ -67,12 +66,12 @@ void xt_layout_index_free(struct xt_layout_index *index)
 const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint32_t event, unsigned n_words,
                                        bool *known)
 {
-    const struct xt_layout *row = n_words < 8 ? xt_layout_lookup(index, event | n_words << 28) : NULL;
+    const struct xt_layout_key *key = xt_layout_lookup(index, event | n_words << 28);
     unsigned lo = 0, hi = index->n_rows;
 
     *known = true;
-    if (row)
-        return row;
+    if (key->row)
+        return xt_layout_of_key(index, key);
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
         if (index->rows[mid].event < event)

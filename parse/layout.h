@@ -102,9 +102,10 @@ extern const struct xt_layout_table xt_layouts_core, xt_layouts_credit, xt_layou
 struct xt_layout_index {
     unsigned n_rows;
     struct xt_layout *rows; /* copies, sorted by (event, min_words): a row's number is its place */
-    struct {
-        uint32_t key; /* event and word count as in a record's header */
-        uint32_t row; /* 1 + its number, 0: free */
+    struct xt_layout_key {
+        uint32_t key;  /* event and word count as in a record's header */
+        uint16_t row;  /* 1 + its number, 0: free */
+        uint8_t kind;  /* of that row */
     } hash[1 << XT_LAYOUT_HASH_BITS]; /* open addressing */
 };
 struct xt_layout_index *xt_layout_index_new(void);
@@ -121,15 +122,21 @@ static inline unsigned xt_layout_hash(uint32_t key)
     return (key * 2654435761u) >> (32 - XT_LAYOUT_HASH_BITS);
 }
 
-/* The row that fits a record's header, NULL if none does. */
-static inline const struct xt_layout *xt_layout_lookup(const struct xt_layout_index *index, uint32_t header)
+/* What is known of a record from its header alone: row is 0 if no row fits. */
+static inline const struct xt_layout_key *xt_layout_lookup(const struct xt_layout_index *index, uint32_t header)
 {
     uint32_t key = XT_LAYOUT_KEY(header);
+    unsigned h = xt_layout_hash(key);
 
-    for (unsigned h = xt_layout_hash(key); index->hash[h].row; h = (h + 1) % (1u << XT_LAYOUT_HASH_BITS))
-        if (index->hash[h].key == key)
-            return &index->rows[index->hash[h].row - 1];
-    return NULL;
+    while (index->hash[h].key != key && index->hash[h].row)
+        h = (h + 1) % (1u << XT_LAYOUT_HASH_BITS);
+    return &index->hash[h];
+}
+
+static inline const struct xt_layout *xt_layout_of_key(const struct xt_layout_index *index,
+                                                       const struct xt_layout_key *key)
+{
+    return &index->rows[key->row - 1];
 }
 
 /* Rows in the order of their number; NULL past the last. For tools that need every event there is. */

@@ -194,7 +194,7 @@ struct learn {
     const struct xt_clock *clock;
     const struct xt_recording *recording;
     GHashTable *learners;
-    uint32_t slot_of[XT_MAX_PCPUS]; /* by pCPU number */
+    uint32_t slot;                  /* of the pCPU whose samples are read */
     bool only_agreed;               /* periods that the snapshot contradicts stay out of the mapping */
     int64_t *least, *near;          /* by slot: envelope of the pCPU, how many samples are near it */
     int64_t part_least[RESIDUAL_PARTS];
@@ -241,14 +241,13 @@ static bool any_agrees(const struct xt_learned *learned)
 }
 
 /* How long after its release the replenishment came, in ts minus system time; false if the period is unknown. */
-static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, uint32_t *slot, int64_t *delay)
+static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, int64_t *delay)
 {
     int64_t deadline = (int64_t)sample->deadline;
     const struct xt_reservation *r = xt_learned_find(learn->learned, key_of(learn->survey, sample), deadline);
 
     if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_agreed && !agrees(r)))
         return false;
-    *slot = learn->slot_of[sample->pcpu];
     *delay = xt_clock_ts(learn->clock, sample->tsc) - (deadline - r->period_ns);
     return true;
 }
@@ -256,30 +255,27 @@ static bool delay_of(const struct learn *learn, const struct xt_replenish_sample
 static void least_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
-    uint32_t slot;
     int64_t delay;
 
-    if (delay_of(learn, sample, &slot, &delay))
-        learn->least[slot] = MIN(learn->least[slot], delay);
+    if (delay_of(learn, sample, &delay))
+        learn->least[learn->slot] = MIN(learn->least[learn->slot], delay);
 }
 
 static void near_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
-    uint32_t slot;
     int64_t delay;
 
-    if (delay_of(learn, sample, &slot, &delay))
-        learn->near[slot] += delay - learn->least[slot] <= NEAR_NS;
+    if (delay_of(learn, sample, &delay))
+        learn->near[learn->slot] += delay - learn->least[learn->slot] <= NEAR_NS;
 }
 
 static void residual_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
-    uint32_t slot;
     int64_t delay;
 
-    if (!delay_of(learn, sample, &slot, &delay) || !learn->run->pcpus[slot].now_joined)
+    if (!delay_of(learn, sample, &delay))
         return;
     int64_t ts = xt_clock_ts(learn->clock, sample->tsc);
     unsigned part = (unsigned)((double)ts / ((double)learn->run->duration_ns + 1) * RESIDUAL_PARTS);
@@ -315,11 +311,13 @@ static bool map_system_time(struct learn *learn, GError **error)
     struct xt_pcpu *pcpus = (struct xt_pcpu *)run->pcpus;
     uint32_t reference = 0;
 
-    for (uint32_t i = 0; i < run->n_pcpus; i++)
-        learn->least[i] = INT64_MAX;
-    if (!xt_survey_each_replenishment(learn->survey, least_sample, learn, error) ||
-        !xt_survey_each_replenishment(learn->survey, near_sample, learn, error))
-        return false;
+    for (learn->slot = 0; learn->slot < run->n_pcpus; learn->slot++) {
+        const struct xt_pcpu_survey *p = &learn->survey->pcpus[learn->slot];
+        learn->least[learn->slot] = INT64_MAX;
+        if (!xt_pcpu_each_replenishment(p, least_sample, learn, error) ||
+            !xt_pcpu_each_replenishment(p, near_sample, learn, error))
+            return false;
+    }
     for (uint32_t i = 1; i < run->n_pcpus; i++)
         if (learn->near[i] > learn->near[reference])
             reference = i;
@@ -334,8 +332,10 @@ static bool map_system_time(struct learn *learn, GError **error)
         if (pcpus[i].now_joined)
             offset = MIN(offset, learn->least[i]);
     }
-    if (!xt_survey_each_replenishment(learn->survey, residual_sample, learn, error))
-        return false;
+    for (uint32_t i = 0; i < run->n_pcpus; i++)
+        if (pcpus[i].now_joined &&
+            !xt_pcpu_each_replenishment(&learn->survey->pcpus[i], residual_sample, learn, error))
+            return false;
     run->now_offset_ns = -offset;
     run->now_reference_pcpu = pcpus[reference].pcpu;
     run->now_residual_ns = residual(learn, offset);
@@ -356,8 +356,6 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
     gpointer value;
 
     *learn = (struct learn){ .learned = learned, .run = run, .survey = survey, .clock = clock, .recording = recording };
-    for (uint32_t i = 0; i < run->n_pcpus; i++)
-        learn->slot_of[run->pcpus[i].pcpu] = i;
     learned->servers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
     learned->have_offset = false;
     learn->learners = g_hash_table_new_full(NULL, NULL, NULL, free_learner);

@@ -61,8 +61,11 @@ struct machine {
 
     struct pstate *pcpus;  /* by slot */
     GPtrArray *vcpus;      /* of struct vstate, by index */
-    struct vstate **by_id; /* open addressing by packed id; its size is a power of two */
-    uint32_t by_id_size;
+    struct by_id {
+        uint32_t id; /* packed */
+        struct vstate *v;
+    } *by_id;              /* open addressing, 2^by_id_bits places */
+    unsigned by_id_bits;
     GPtrArray *known;      /* VCPUs whose state is known at present */
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */

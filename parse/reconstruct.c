@@ -9,29 +9,27 @@
 #include "parse/server.h"
 
 #define CANCEL_EVERY 4096 /* steps between two looks at *cancel */
-#define FIRST_IDS 256u    /* room for 64 VCPUs */
+#define FIRST_ID_BITS 8   /* room for 64 VCPUs */
 
-static uint32_t id_hash(uint32_t id)
+/* Place of id in by_id, or where it would go. The upper half of an id is as telling as the lower. */
+static struct by_id *find_id(const struct machine *m, uint32_t id)
 {
-    return id * 2654435761u >> 8;
+    uint32_t i = id * 2654435761u >> (32 - m->by_id_bits);
+
+    while (m->by_id[i].v && m->by_id[i].id != id)
+        i = (i + 1) & ((1u << m->by_id_bits) - 1);
+    return &m->by_id[i];
 }
 
-static void put_by_id(struct machine *m, struct vstate *v)
+static void resize_by_id(struct machine *m, unsigned bits)
 {
-    uint32_t i = id_hash(vcpu_key(v));
-
-    while (m->by_id[i & (m->by_id_size - 1)])
-        i++;
-    m->by_id[i & (m->by_id_size - 1)] = v;
-}
-
-static void grow_by_id(struct machine *m)
-{
-    m->by_id_size = MAX(2 * m->by_id_size, FIRST_IDS);
     g_free(m->by_id);
-    m->by_id = g_new0(struct vstate *, m->by_id_size);
-    for (guint i = 0; i < m->vcpus->len; i++)
-        put_by_id(m, g_ptr_array_index(m->vcpus, i));
+    m->by_id_bits = bits;
+    m->by_id = g_new0(struct by_id, 1u << bits);
+    for (guint i = 0; i < m->vcpus->len; i++) {
+        struct vstate *v = g_ptr_array_index(m->vcpus, i);
+        *find_id(m, vcpu_key(v)) = (struct by_id){ vcpu_key(v), v };
+    }
 }
 
 static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
@@ -42,8 +40,8 @@ static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
                     xt_trace_path(m->trace), XT_MAX_VCPUS, m->now, id >> 16, id & 0xffff);
         return NULL;
     }
-    if (4 * m->vcpus->len >= m->by_id_size)
-        grow_by_id(m);
+    if (4 * m->vcpus->len >= 1u << m->by_id_bits)
+        resize_by_id(m, m->by_id_bits + 1);
     struct vstate *v = g_new0(struct vstate, 1);
     v->id = (struct xt_vcpu){ m->vcpus->len, (uint16_t)(id >> 16), (uint16_t)id };
     v->known_at = UINT32_MAX;
@@ -52,19 +50,16 @@ static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
     v->pcpu = v->last_pcpu = XT_NO_PCPU;
     v->level = -1;
     g_ptr_array_add(m->vcpus, v);
-    put_by_id(m, v);
+    *find_id(m, id) = (struct by_id){ id, v };
     servers_vcpu(m, v);
     return XT_EMIT(m, vcpu, &v->id, error) ? v : NULL;
 }
 
 struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error)
 {
-    struct vstate *v;
+    struct vstate *v = find_id(m, id)->v;
 
-    for (uint32_t i = id_hash(id); m->by_id_size && (v = m->by_id[i & (m->by_id_size - 1)]); i++)
-        if (vcpu_key(v) == id)
-            return v;
-    return make_vcpu(m, id, error);
+    return G_LIKELY(v) ? v : make_vcpu(m, id, error);
 }
 
 static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
@@ -282,6 +277,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
     xt_clock_init(&m.clock, m.run.start_tsc, (uint64_t)m.run.tsc_hz);
     m.vcpus = g_ptr_array_new_with_free_func(g_free);
     m.known = g_ptr_array_new();
+    resize_by_id(&m, FIRST_ID_BITS);
     m.pcpus = g_new0(struct pstate, m.run.n_pcpus + 1);
     for (uint32_t i = 0; i < m.run.n_pcpus; i++) {
         m.pcpus[i].info = &m.run.pcpus[i];

@@ -33,10 +33,11 @@ struct occupancy {
     bool extra;       /* at a lower priority level */
 };
 
-/* A queue in an array whose front moves; elements before it are dropped in bulk. */
+/* A queue in a ring that grows. */
 struct deque {
-    GArray *items;
-    guint front;
+    char *items;
+    gsize item_bytes;
+    guint front, length, mask; /* room is mask + 1 */
 };
 
 struct period {
@@ -76,24 +77,24 @@ struct servers {
     GArray *held;             /* of struct held, scratch */
 };
 
-static inline gpointer deque_at(const struct deque *q, guint i, gsize size)
+static inline gpointer deque_at(const struct deque *q, guint i)
 {
-    return q->items->data + (q->front + i) * size;
+    return q->items + ((q->front + i) & q->mask) * q->item_bytes;
 }
 
-static inline guint deque_length(const struct deque *q)
-{
-    return q->items->len - q->front;
-}
+/* Room for one more item at the end. */
+gpointer deque_push(struct deque *q);
+void deque_init(struct deque *q, gsize item_bytes);
+void deque_clear(struct deque *q);
 
 static inline void deque_pop(struct deque *q)
 {
     q->front++;
-    if (q->front >= 64 && q->front * 4 >= q->items->len) {
-        g_array_remove_range(q->items, 0, q->front);
-        q->front = 0;
-    }
+    q->length--;
 }
+
+/* Number of the first of its spans that ends after ts; they are in order of time. */
+guint server_first_span(const struct server *s, int64_t ts);
 
 /* Who waits: what others are compared with. */
 struct rank {

@@ -39,11 +39,47 @@ static struct period heap_pop(GArray *heap)
     return top;
 }
 
+#define FIRST_ROOM 32u
+
+void deque_init(struct deque *q, gsize item_bytes)
+{
+    *q = (struct deque){ g_malloc(FIRST_ROOM * item_bytes), item_bytes, 0, 0, FIRST_ROOM - 1 };
+}
+
+void deque_clear(struct deque *q)
+{
+    g_clear_pointer(&q->items, g_free);
+}
+
+gpointer deque_push(struct deque *q)
+{
+    guint room = q->mask + 1;
+
+    if (q->length == room) {
+        guint first = q->front & q->mask, until_end = room - first;
+        char *items = g_malloc(2 * room * q->item_bytes);
+        memcpy(items, q->items + first * q->item_bytes, until_end * q->item_bytes);
+        memcpy(items + until_end * q->item_bytes, q->items, first * q->item_bytes);
+        g_free(q->items);
+        *q = (struct deque){ items, q->item_bytes, 0, room, 2 * room - 1 };
+    }
+    return deque_at(q, q->length++);
+}
+
+guint server_first_span(const struct server *s, int64_t ts)
+{
+    guint i = s->spans.length;
+
+    while (i && ((const struct span *)deque_at(&s->spans, i - 1))->end_ts > ts)
+        i--;
+    return i;
+}
+
 static void free_server(gpointer data)
 {
     struct server *s = data;
 
-    g_array_unref(s->spans.items);
+    deque_clear(&s->spans);
     g_array_unref(s->deferred);
     g_free(s->usable);
     g_free(s);
@@ -77,7 +113,7 @@ static struct server *make_server(struct machine *m, struct vstate *v)
     const struct xt_host_vcpu *host =
         m->recording ? xt_recording_vcpu(m->recording, v->id.domid, v->id.vcpu) : NULL;
 
-    s->spans.items = g_array_new(FALSE, FALSE, sizeof(struct span));
+    deque_init(&s->spans, sizeof(struct span));
     s->deferred = g_array_new(FALSE, FALSE, sizeof(struct period));
     s->deadline = INT64_MIN;
     s->usable = g_new0(struct xt_pcpu_set, 1);
@@ -104,7 +140,7 @@ struct servers *servers_new(struct machine *m, GError **error)
     servers->held = g_array_new(FALSE, FALSE, sizeof(struct held));
     servers->occupancy = g_new0(struct deque, m->run.n_pcpus + 1);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
-        servers->occupancy[i].items = g_array_new(FALSE, FALSE, sizeof(struct occupancy));
+        deque_init(&servers->occupancy[i], sizeof(struct occupancy));
     servers->tolerance = m->options ? m->options->tolerance_ns : XT_DEFAULT_TOLERANCE_NS;
     return servers;
 }
@@ -116,7 +152,7 @@ void servers_free(struct machine *m)
     if (!servers)
         return;
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
-        g_array_unref(servers->occupancy[i].items);
+        deque_clear(&servers->occupancy[i]);
     g_free(servers->occupancy);
     g_array_unref(servers->heap);
     g_array_unref(servers->parts);
@@ -156,18 +192,16 @@ void servers_vcpu(struct machine *m, struct vstate *v)
 
 static void add_span(struct machine *m, struct server *s, enum xt_state state, int64_t ts, int64_t end_ts, bool extra)
 {
-    struct span span = { ts, end_ts, (uint8_t)state, extra };
-
     if (ts >= end_ts)
         return;
-    g_array_append_val(s->spans.items, span);
+    *(struct span *)deque_push(&s->spans) = (struct span){ ts, end_ts, (uint8_t)state, extra };
     m->servers->n_spans++;
     /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
     int64_t horizon = m->now - 2 * s->longest - LATE_NS;
     if (s->deferred->len)
         horizon = MIN(horizon, g_array_index(s->deferred, struct period, 0).release);
-    while (deque_length(&s->spans) && (m->servers->n_spans > MAX_SPANS ||
-           ((struct span *)deque_at(&s->spans, 0, sizeof(span)))->end_ts < horizon)) {
+    while (s->spans.length && (m->servers->n_spans > MAX_SPANS ||
+           ((struct span *)deque_at(&s->spans, 0))->end_ts < horizon)) {
         deque_pop(&s->spans);
         m->servers->n_spans--;
     }
@@ -292,8 +326,8 @@ static struct verdict judge(const struct machine *m, const struct period *period
         verdict.ready_ts = MAX(verdict.ready_ts, ready);
         break;
     }
-    for (guint i = 0; i < deque_length(&s->spans); i++)
-        look_at(&verdict, period, deque_at(&s->spans, i, sizeof(struct span)));
+    for (guint i = server_first_span(s, MAX(period->release, 0)); i < s->spans.length; i++)
+        look_at(&verdict, period, deque_at(&s->spans, i));
     struct span present = present_span(m, period);
     look_at(&verdict, period, &present);
     return verdict;
@@ -314,8 +348,8 @@ static void find_blame(struct machine *m, const struct period *period, const str
 {
     const struct server *s = period->v->server;
 
-    for (guint i = 0; i < deque_length(&s->spans); i++)
-        blame_span(m, period, verdict, deque_at(&s->spans, i, sizeof(struct span)), blame_ns);
+    for (guint i = server_first_span(s, verdict->ready_ts); i < s->spans.length; i++)
+        blame_span(m, period, verdict, deque_at(&s->spans, i), blame_ns);
     struct span present = present_span(m, period);
     blame_span(m, period, verdict, &present, blame_ns);
 }

@@ -4,6 +4,11 @@
 
 #include "parse/frequency.h"
 
+/* Kinds of records of which more than their number counts. */
+#define OF_INTEREST \
+    (1u << XT_EV_RUNSTATE | 1u << XT_EV_INFPREV | 1u << XT_EV_INFCONT | 1u << XT_EV_BURN | 1u << XT_EV_REPLENISH | \
+     1u << XT_EV_TICKLE | 1u << XT_EV_LOST)
+
 struct reader {
     struct xt_cursor cursor;
     const struct xt_layout_index *layouts;
@@ -37,27 +42,28 @@ static void note(struct reader *r, bool malformed, const char *format, ...)
     g_array_append_val(r->worker->notes, note);
 }
 
-static void see_tsc(struct reader *r, uint64_t tsc)
+static void see_step_back(struct reader *r, uint64_t tsc, uint64_t before)
 {
     struct xt_pcpu_survey *out = r->out;
-    uint64_t before = r->cursor.tsc;
 
-    r->cursor.tsc = tsc;
-    out->tsc_records++;
-    if (!out->has_tsc) {
-        out->has_tsc = true;
-        out->first_tsc = out->last_tsc = tsc;
-        return;
-    }
-    if (tsc >= before) {
-        out->last_tsc = MAX(out->last_tsc, tsc);
-        return;
-    }
     if (out->steps_back++ == 0)
         note(r, false, "record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
              " cycles; file order is kept",
              xt_cursor_offset(&r->cursor), out->pcpu, before - tsc);
     out->first_tsc = MIN(out->first_tsc, tsc);
+}
+
+static inline void see_tsc(struct reader *r, uint64_t tsc)
+{
+    struct xt_pcpu_survey *out = r->out;
+    uint64_t before = r->cursor.tsc;
+
+    r->cursor.tsc = tsc;
+    if (G_UNLIKELY(out->tsc_records++ == 0))
+        out->first_tsc = tsc;
+    else if (G_UNLIKELY(tsc < before))
+        see_step_back(r, tsc, before);
+    out->last_tsc = MAX(out->last_tsc, tsc);
 }
 
 static void see_unknown(struct reader *r, uint32_t header)
@@ -107,13 +113,14 @@ static bool see_replenishment(struct reader *r, const struct xt_layout *layout, 
     return xt_spill_append(r->worker->samples, &sample, 1, &r->worker->error);
 }
 
-static bool see_record(struct reader *r, const struct xt_layout *layout, uint32_t header)
+static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32_t header)
 {
+    const struct xt_layout *layout = xt_layout_of_key(r->layouts, key);
     uint64_t tsc = r->cursor.tsc;
     uint32_t copy[7];
     const uint32_t *words = xt_load_words(r->cursor.at, header, copy);
 
-    switch (layout->kind) {
+    switch ((enum xt_event_kind)key->kind) {
     case XT_EV_RUNSTATE:
         see_runstate(r, header, words[0]);
         return true;
@@ -146,11 +153,21 @@ static bool see_record(struct reader *r, const struct xt_layout *layout, uint32_
     }
 }
 
-static void fits_not(struct reader *r, uint32_t header, uint64_t left)
+/* Is the record at the head, which is no known one or crosses the end of its window, damage? */
+static bool is_damage(struct reader *r, uint32_t header)
 {
-    damage_found(&r->worker->damage, xt_cursor_offset(&r->cursor),
-                 g_strdup_printf("a record of %u bytes (event 0x%05x) does not fit into the %" G_GUINT64_FORMAT
-                                 " bytes left of its window", xt_record_bytes(header), XT_EVENT(header), left));
+    const struct xt_cursor *c = &r->cursor;
+    uint64_t left = c->window_end - xt_cursor_offset(c);
+    char *what = NULL;
+
+    if (header == XT_CPU_CHANGE_HEADER)
+        what = g_strdup("a window begins inside another one, whose size must be wrong");
+    else if (xt_record_bytes(header) > left)
+        what = g_strdup_printf("a record of %u bytes (event 0x%05x) does not fit into the %" G_GUINT64_FORMAT
+                               " bytes left of its window", xt_record_bytes(header), XT_EVENT(header), left);
+    if (what)
+        damage_found(&r->worker->damage, xt_cursor_offset(c), what);
+    return what;
 }
 
 /* Up to the last record, or to damage. */
@@ -169,29 +186,23 @@ static bool read_records(struct reader *r)
                 break;
         }
         uint32_t header = xt_load_word(c->at), bytes = xt_record_bytes(header);
-        uint64_t left = c->window_end - xt_cursor_offset(c);
-        if (header == XT_CPU_CHANGE_HEADER) {
-            damage_found(&r->worker->damage, xt_cursor_offset(c),
-                         g_strdup("a window begins inside another one, whose size must be wrong"));
+        const struct xt_layout_key *key = xt_layout_lookup(r->layouts, header);
+        if (G_UNLIKELY(!key->row || bytes > (size_t)(c->window_stop - c->at)) && is_damage(r, header))
             break;
-        }
-        if (bytes > left) {
-            fits_not(r, header, left);
-            break;
-        }
         records++;
         if (XT_HAS_TSC(header))
             see_tsc(r, xt_load_tsc(c->at));
-        const struct xt_layout *layout = xt_layout_lookup(r->layouts, header);
-        if (layout) {
-            counts[xt_layout_number(r->layouts, layout)]++;
-            ok = see_record(r, layout, header);
-        } else {
+        if (G_UNLIKELY(!key->row)) {
             see_unknown(r, header);
+        } else {
+            counts[key->row - 1]++;
+            if (OF_INTEREST >> key->kind & 1)
+                ok = see_record(r, key, header);
         }
         c->at += bytes;
     }
     r->out->records = records;
+    r->out->has_tsc = r->out->tsc_records > 0;
     return ok;
 }
 

@@ -1,4 +1,4 @@
-/* The replenishments of all pCPUs in order of time. */
+/* The replenishments that the survey kept, in order of time. */
 #include "parse/survey.h"
 
 #define MERGE_MEMORY (2u << 20)
@@ -74,4 +74,19 @@ bool xt_survey_each_replenishment(const struct xt_survey *survey,
     g_free(items);
     g_free(heap);
     return ok;
+}
+
+bool xt_pcpu_each_replenishment(const struct xt_pcpu_survey *pcpu,
+                                void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
+                                GError **error)
+{
+    struct xt_replenish_sample items[MAX_ITEMS];
+    struct reader r = { .pcpu = pcpu, .items = items };
+
+    while (load(&r, MAX_ITEMS, error)) {
+        if (r.n == 0)
+            return true;
+        each(user, &items[r.at++]);
+    }
+    return false;
 }

@@ -81,3 +81,7 @@ bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n,
 bool xt_survey_each_replenishment(const struct xt_survey *survey,
                                   void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
                                   GError **error);
+/* The same for one pCPU. */
+bool xt_pcpu_each_replenishment(const struct xt_pcpu_survey *pcpu,
+                                void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
+                                GError **error);
