@@ -3,6 +3,7 @@
 #include "parse/error.h"
 
 #define ALL_BYTES (8u << 20) /* of all cursors together */
+#define AT_ONCE 4096u         /* windows may be tiny, and their neighbours of the same pCPU */
 #define MIN_BYTES 1024u
 #define MAX_BYTES (64u << 10) /* with its neighbours it stays in a core's cache */
 
@@ -37,11 +38,13 @@ void xt_cursor_rewind(struct xt_cursor *c, uint64_t window)
     };
 }
 
-static bool read_at(struct xt_cursor *c, uint64_t offset, GError **error)
+/* Buffers what stands from offset on, n bytes if there is room. */
+static bool read_at(struct xt_cursor *c, uint64_t offset, uint64_t n, GError **error)
 {
     if (!c->buffer)
         c->buffer = g_malloc(c->capacity + XT_MAX_RECORD_BYTES); /* a head may be looked at before it is known whole */
-    int64_t got = xt_source_read(c->source, offset, c->buffer, c->capacity, error);
+    n = CLAMP(n, MIN(AT_ONCE, c->capacity), c->capacity);
+    int64_t got = xt_source_read(c->source, offset, c->buffer, n, error);
     if (got < 0)
         return false;
     c->offset = offset;
@@ -63,11 +66,12 @@ static int next_window(struct xt_cursor *c, GError **error)
     /* a short window of another pCPU may lie between, all in the buffer */
     if (c->buffer && at >= c->offset && at + XT_CPU_CHANGE_BYTES <= c->offset + c->have)
         c->at = c->buffer + (at - c->offset);
-    else if (!read_at(c, at, error))
+    else if (!read_at(c, at, c->window_bytes, error)) /* as large as the one before, likely */
         return -1;
     if (c->have - (size_t)(c->at - c->buffer) < XT_CPU_CHANGE_BYTES)
         return 0;
-    c->window_end = MIN(at + XT_CPU_CHANGE_BYTES + xt_load_word(c->at + 8), c->survey->data_end);
+    c->window_bytes = XT_CPU_CHANGE_BYTES + xt_load_word(c->at + 8);
+    c->window_end = MIN(at + c->window_bytes, c->survey->data_end);
     c->at += XT_CPU_CHANGE_BYTES;
     return 1;
 }
@@ -90,7 +94,7 @@ int xt_cursor_load(struct xt_cursor *c, GError **error)
     }
     size_t left = c->have - (size_t)(c->at - c->buffer);
     if (left < XT_MAX_RECORD_BYTES && c->offset + c->have < c->window_end) {
-        if (!read_at(c, xt_cursor_offset(c), error))
+        if (!read_at(c, xt_cursor_offset(c), c->window_end - xt_cursor_offset(c), error))
             return -1;
         left = c->have;
     }

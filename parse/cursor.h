@@ -14,6 +14,7 @@ struct xt_cursor {
     const struct xt_survey *survey;
     uint32_t slot;
     uint64_t next_window, window_end; /* number of the next window; end of the present one in the file */
+    uint64_t window_bytes;            /* of the present one, its header included */
     uint64_t offset;                  /* in the file, of buffer[0] */
     const char *at;                   /* the record at the head */
     const char *safe_end;             /* a record that begins before it lies wholly in the buffer */

@@ -3,6 +3,11 @@
 
 #include "parse/layout.h"
 
+static struct decision *other(struct decider *d)
+{
+    return d->decision == &d->decisions[0] ? &d->decisions[1] : &d->decisions[0];
+}
+
 static int64_t now(struct decider *d)
 {
     if (d->now_tsc != d->tsc || d->now < 0) {
@@ -29,7 +34,7 @@ static void begin(struct decider *d, enum xt_scheduler scheduler, bool announced
 {
     bool cut = d->lost_since_decision || (!d->decided && d->survey->schedule_records);
 
-    d->decision = (struct decision){
+    *d->decision = (struct decision){
         .open = true,
         .start_known = announced || !cut,
         .scheduler = scheduler,
@@ -42,10 +47,10 @@ static void begin(struct decider *d, enum xt_scheduler scheduler, bool announced
 
 static void ensure_begun(struct decider *d, enum xt_scheduler scheduler)
 {
-    if (!d->decision.open)
+    if (!d->decision->open)
         begin(d, scheduler, false);
-    if (d->decision.scheduler == XT_SCHED_UNKNOWN)
-        d->decision.scheduler = scheduler;
+    if (d->decision->scheduler == XT_SCHED_UNKNOWN)
+        d->decision->scheduler = scheduler;
 }
 
 static enum xt_scheduler scheduler_of(const struct decider *d, const struct decision *decision)
@@ -72,7 +77,9 @@ static bool lacks_burn(const struct decider *d, const struct decision *decision,
 
 static int64_t sample(struct decider *d)
 {
-    return d->decision.open && d->decision.start_known && !d->core_scheduling ? now(d) - d->decision.ts : -1;
+    const struct decision *decision = d->decision;
+
+    return decision->open && decision->start_known && !d->core_scheduling ? now(d) - decision->ts : -1;
 }
 
 /* A slice that was armed when the last decision began has run out when this one begins. */
@@ -81,15 +88,20 @@ static bool slice_over(const struct decider *d, const struct decision *decision)
     return decision->open && d->slice_end >= 0 && decision->ts >= d->slice_end;
 }
 
-static void close_decision(struct decider *d)
+/* The decision is over; kept: the switch that it ends in still needs it, the next one is made in the other place. */
+static void close_decision(struct decider *d, bool kept)
 {
-    const struct decision *decision = &d->decision;
+    struct decision *decision = d->decision;
 
     d->slice_end =
         decision->open && decision->slice_ns > 0 && !decision->ratelimited ? decision->ts + decision->slice_ns : -1;
-    d->decision.open = false;
     d->lost_since_decision = false;
     d->decided = true;
+    if (kept) {
+        d->decision = other(d);
+        d->decision->scheduler = decision->scheduler;
+    }
+    d->decision->open = false;
 }
 
 /* A switch whose change to running never came. */
@@ -102,7 +114,7 @@ static void flush_switch(struct decider *d)
     step->prev = d->switch_prev;
     step->next = d->switch_next;
     step->flags = STEP_F_IS_SWITCH | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
-                  (d->switch_decision.tickled ? STEP_F_TICKLED : 0);
+                  (other(d)->tickled ? STEP_F_TICKLED : 0);
     step->decision.ts = d->switch_decision_ns >= 0 ? d->switch_ts - d->switch_decision_ns : d->switch_ts;
     step->decision.dur_ns = d->switch_decision_ns;
 }
@@ -111,7 +123,7 @@ static void flush_switch(struct decider *d)
 static void reschedule(struct decider *d)
 {
     if (d->options->conformance)
-        add(d, STEP_SCHEDULE)->slice_end = d->decision.open ? -1 : d->slice_end;
+        add(d, STEP_SCHEDULE)->slice_end = d->decision->open ? -1 : d->slice_end;
 }
 
 static void switched(struct decider *d, uint32_t prev, uint32_t next)
@@ -119,17 +131,16 @@ static void switched(struct decider *d, uint32_t prev, uint32_t next)
     flush_switch(d);
     reschedule(d);
     d->switching = true;
-    d->switch_decision = d->decision;
     d->switch_prev = prev;
     d->switch_next = next;
     d->switch_ts = now(d);
     d->switch_decision_ns = sample(d);
     d->switch_yielded = d->yielded == prev;
     d->switch_aborted = d->blocking == prev;
-    d->switch_slice_over = slice_over(d, &d->decision);
-    d->switch_no_burn = lacks_burn(d, &d->decision, prev);
+    d->switch_slice_over = slice_over(d, d->decision);
+    d->switch_no_burn = lacks_burn(d, d->decision, prev);
     d->yielded = d->blocking = XT_NOBODY;
-    close_decision(d);
+    close_decision(d, true);
 }
 
 static void continued(struct decider *d, uint32_t vcpu)
@@ -138,12 +149,12 @@ static void continued(struct decider *d, uint32_t vcpu)
     reschedule(d); /* no schedule record before 4.8 */
     struct step *step = add(d, STEP_DECISION);
     step->prev = step->next = vcpu;
-    step->flags = (lacks_burn(d, &d->decision, vcpu) ? STEP_F_NO_BURN : 0) |
-                  (d->decision.open && d->decision.tickled ? STEP_F_TICKLED : 0);
+    step->flags = (lacks_burn(d, d->decision, vcpu) ? STEP_F_NO_BURN : 0) |
+                  (d->decision->open && d->decision->tickled ? STEP_F_TICKLED : 0);
     step->decision.dur_ns = sample(d);
-    step->decision.ts = step->decision.dur_ns >= 0 ? d->decision.ts : now(d);
+    step->decision.ts = step->decision.dur_ns >= 0 ? d->decision->ts : now(d);
     d->blocking = XT_NOBODY; /* a yield stays: it applies to the VCPU's next switch */
-    close_decision(d);
+    close_decision(d, false);
 }
 
 static void burnt(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
@@ -151,9 +162,9 @@ static void burnt(struct decider *d, const struct xt_layout *layout, const uint3
     uint32_t vcpu = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
     int64_t budget_ns = xt_slot_of_words(layout, XT_SLOT_BUDGET, words, d->vd);
 
-    d->decision.burnt_vcpu = vcpu;
-    d->decision.budget_ns = budget_ns;
-    d->decision.burn = ++d->n_burns;
+    d->decision->burnt_vcpu = vcpu;
+    d->decision->budget_ns = budget_ns;
+    d->decision->burn = ++d->n_burns;
     if (!d->burns)
         return;
     struct step *step = add(d, STEP_BURN);
@@ -164,52 +175,50 @@ static void burnt(struct decider *d, const struct xt_layout *layout, const uint3
     step->burn_budget.level = xt_slot_of_words(layout, XT_SLOT_LEVEL, words, d->vd);
 }
 
-/* Why vcpu, which this pCPU ran, leaves it; into step. */
-static void left(struct decider *d, struct step *step)
+/* Why vcpu, which this pCPU ran, becomes runnable; budgets are the decision's own business. */
+static enum xt_reason reason_to_leave(const struct decider *d, const struct decision *decision, uint32_t vcpu)
 {
-    uint32_t vcpu = step->vcpu;
-    bool is_switch = d->switching && d->switch_prev == vcpu;
-    const struct decision *decision = is_switch ? &d->switch_decision : &d->decision;
-    bool burnt_here = is_burnt(decision, vcpu);
+    bool is_switch = decision != d->decision, burnt_here = is_burnt(decision, vcpu);
     enum xt_scheduler scheduler = scheduler_of(d, decision);
 
-    step->burn = burnt_here ? decision->burn : 0;
-    step->change.budget_left_ns = burnt_here ? decision->budget_ns : -1;
-    step->reason = XT_REASON_NONE;
     if (is_idle(vcpu))
-        return;
-    step->reason = XT_REASON_YIELDED;
+        return XT_REASON_NONE;
     if (is_switch ? d->switch_yielded : d->yielded == vcpu)
-        return;
-    step->reason = XT_REASON_DEPLETED;
+        return XT_REASON_YIELDED;
     if (burnt_here && decision->budget_ns == 0)
-        return;
-    if (scheduler == XT_SCHED_RTDS && !burnt_here)
-        step->flags |= STEP_F_LEFT_NO_BURN;
+        return XT_REASON_DEPLETED;
     if (decision->open && decision->tasklet)
-        step->reason = XT_REASON_TASKLET;
-    else if (is_switch ? d->switch_aborted : d->blocking == vcpu)
-        step->reason = XT_REASON_BLOCK_ABORT;
-    else if ((scheduler == XT_SCHED_CREDIT || scheduler == XT_SCHED_CREDIT2) &&
-             (is_switch ? d->switch_slice_over : slice_over(d, decision)))
-        step->reason = XT_REASON_TIMESLICE;
-    else
-        step->reason = XT_REASON_PREEMPTED;
+        return XT_REASON_TASKLET;
+    if (is_switch ? d->switch_aborted : d->blocking == vcpu)
+        return XT_REASON_BLOCK_ABORT;
+    if ((scheduler == XT_SCHED_CREDIT || scheduler == XT_SCHED_CREDIT2) &&
+        (is_switch ? d->switch_slice_over : slice_over(d, decision)))
+        return XT_REASON_TIMESLICE;
+    return XT_REASON_PREEMPTED;
+}
+
+/* No record tells whether the budget was used up. */
+static bool left_without_burn(const struct decider *d, const struct decision *decision, uint32_t vcpu,
+                              enum xt_reason reason)
+{
+    return scheduler_of(d, decision) == XT_SCHED_RTDS && !is_burnt(decision, vcpu) && reason != XT_REASON_NONE &&
+           reason != XT_REASON_YIELDED;
 }
 
 /* What the decision tells of a dispatch; spends it. */
-static void dispatched(struct decider *d, struct step *step)
+static void dispatched(struct decider *d, struct step *step, uint32_t vcpu)
 {
-    if (!d->switching || d->switch_next != step->vcpu || d->core_scheduling)
+    if (!d->switching || d->switch_next != vcpu || d->core_scheduling)
         return;
     d->switching = false;
     step->prev = d->switch_prev;
-    step->flags |= STEP_F_SWITCHED | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
-                   (d->switch_decision.tickled ? STEP_F_TICKLED : 0);
+    step->flags = STEP_F_SWITCHED | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
+                  (other(d)->tickled ? STEP_F_TICKLED : 0);
     step->change.decision_ns = d->switch_decision_ns;
-    step->change.switch_ns = step->ts - d->switch_ts;
+    step->change.switch_ns = now(d) - d->switch_ts;
 }
 
+/* Everything is gathered before the step is written: bytes just stored and read again as a word stall the pCPU. */
 static void changed(struct decider *d, uint32_t header, uint32_t vcpu)
 {
     static const uint8_t usual_reason[] = {
@@ -218,25 +227,31 @@ static void changed(struct decider *d, uint32_t header, uint32_t vcpu)
         [XT_BLOCKED] = XT_REASON_BLOCKED,
         [XT_OFFLINE] = XT_REASON_OFFLINE,
     };
-    struct step *step = add(d, STEP_CHANGE);
+    unsigned old_state = header >> 8 & 3, new_state = header >> 4 & 3;
+    enum xt_reason reason = (enum xt_reason)usual_reason[new_state];
+    bool is_switch = d->switching && d->switch_prev == vcpu, no_burn = false;
+    const struct decision *decision = is_switch ? other(d) : d->decision;
+    bool burnt_here = old_state == XT_RUNNING && is_burnt(decision, vcpu);
 
+    if (old_state == XT_RUNNING && new_state == XT_RUNNABLE) {
+        reason = reason_to_leave(d, decision, vcpu);
+        no_burn = left_without_burn(d, decision, vcpu, reason);
+    } else if (old_state == XT_BLOCKED && new_state == XT_RUNNABLE) {
+        reason = XT_REASON_WAKEUP;
+    }
+    struct step *step = add(d, STEP_CHANGE);
+    step->old_state = (uint8_t)old_state;
+    step->new_state = (uint8_t)new_state;
+    step->reason = (uint8_t)reason;
+    step->flags = no_burn ? STEP_F_LEFT_NO_BURN : 0;
     step->vcpu = vcpu;
     step->prev = XT_NOBODY;
-    step->next = d->switching && d->switch_prev == vcpu ? d->switch_next : XT_NOBODY;
-    step->old_state = (uint8_t)(header >> 8 & 3);
-    step->new_state = (uint8_t)(header >> 4 & 3);
-    step->burn = 0;
-    step->change.budget_left_ns = step->change.decision_ns = step->change.switch_ns = -1;
-    if (step->old_state == XT_RUNNING)
-        left(d, step);
-    if (step->old_state != XT_RUNNING || step->new_state != XT_RUNNABLE) {
-        step->reason = usual_reason[step->new_state];
-        step->flags = 0;
-        if (step->old_state == XT_BLOCKED && step->new_state == XT_RUNNABLE)
-            step->reason = XT_REASON_WAKEUP;
-    }
-    if (step->new_state == XT_RUNNING)
-        dispatched(d, step);
+    step->next = is_switch ? d->switch_next : XT_NOBODY;
+    step->burn = burnt_here ? decision->burn : 0;
+    step->change.budget_left_ns = burnt_here ? decision->budget_ns : -1;
+    step->change.decision_ns = step->change.switch_ns = -1;
+    if (new_state == XT_RUNNING)
+        dispatched(d, step, vcpu);
 }
 
 static void replenished(struct decider *d, const struct xt_layout *layout, const uint32_t *words)
@@ -275,7 +290,7 @@ static void lost(struct decider *d, uint64_t tsc, uint64_t previous, const uint3
 {
     d->tsc = MAX(d->tsc, xt_gap_start(d->cursor.at, tsc, previous));
     flush_switch(d);
-    d->decision.open = false;
+    d->decision->open = false;
     d->lost_since_decision = true;
     d->yielded = d->blocking = XT_NOBODY;
     d->slice_end = -1;
@@ -303,7 +318,7 @@ static inline void take(struct decider *d, const struct xt_layout *layout, uint3
         flush_switch(d);
         reschedule(d);
         begin(d, layout->scheduler, true);
-        d->decision.tickled = xt_slot_of_words(layout, XT_SLOT_TICKLED, words, d->vd) != 0;
+        d->decision->tickled = xt_slot_of_words(layout, XT_SLOT_TICKLED, words, d->vd) != 0;
         return;
     case XT_EV_YIELD:
         d->yielded = xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd);
@@ -320,20 +335,20 @@ static inline void take(struct decider *d, const struct xt_layout *layout, uint3
         return;
     case XT_EV_TASKLET:
         ensure_begun(d, layout->scheduler);
-        d->decision.tasklet = true;
+        d->decision->tasklet = true;
         return;
     case XT_EV_RATELIMIT:
-        d->decision.ratelimited = true;
+        d->decision->ratelimited = true;
         return;
     case XT_EV_INFPREV:
         ensure_begun(d, XT_SCHED_UNKNOWN);
         return;
     case XT_EV_INFNEXT:
-        d->decision.slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
+        d->decision->slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
         return;
     case XT_EV_INFCONT:
         ensure_begun(d, XT_SCHED_UNKNOWN);
-        d->decision.slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
+        d->decision->slice_ns = xt_slot_of_words(layout, XT_SLOT_SLICE, words, d->vd);
         if (!d->has_continue)
             continued(d, xt_vcpu_of_words(layout, XT_SLOT_DOMID, words, d->vd));
         return;
@@ -421,8 +436,8 @@ void decider_init(struct decider *d, const struct xt_trace *trace, const struct 
         .yielded = XT_NOBODY,
         .blocking = XT_NOBODY,
         .slice_end = -1,
-        .decision.burnt_vcpu = XT_NOBODY,
     };
+    d->decision = &d->decisions[0];
     xt_cursor_init(&d->cursor, xt_trace_source(trace), survey, slot, buffer_bytes);
 }
 

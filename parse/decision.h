@@ -30,13 +30,12 @@ struct decider {
     uint32_t n_burns;
     bool ended;
 
-    struct decision decision;
+    struct decision decisions[2], *decision; /* the present one; the other is that of the last switch */
     bool lost_since_decision, decided; /* since the last decision; any decision so far */
     uint32_t yielded, blocking;        /* VCPU of a yield or block record not yet spent, XT_NOBODY */
     int64_t slice_end;                 /* when the armed slice runs out, -1 */
 
     bool switching; /* a switch record was read, the change to running of its next VCPU not yet */
-    struct decision switch_decision;
     uint32_t switch_prev, switch_next;
     int64_t switch_ts, switch_decision_ns;
     bool switch_yielded, switch_aborted, switch_slice_over, switch_no_burn;

@@ -3,9 +3,9 @@
 #include "parse/decision.h"
 #include "parse/parallel.h"
 
-#define ALL_STEPS 65536u /* of all pCPUs together */
+#define ALL_STEPS 131072u /* of all pCPUs together */
 #define MIN_BATCH 8u
-#define MAX_BATCH 256u /* 16 KiB */
+#define MAX_BATCH 512u /* 32 KiB */
 #define MAX_HELPERS 3
 
 enum batch_state { BATCH_QUEUED, BATCH_BEING_MADE, BATCH_READY };
@@ -36,8 +36,11 @@ struct steps {
     bool started;
 
     GMutex lock;
-    GCond changed;
+    GCond queued, ready;
     GQueue queue; /* of struct lane whose next batch is to be made; those not BATCH_QUEUED any more are passed over */
+    guint wake_at;        /* length of the queue that is worth waking a helper for */
+    unsigned n_idle;      /* helpers that wait for the queue */
+    bool waiting;         /* the user waits for a batch */
     bool stop;
     GThread *helpers[MAX_HELPERS];
     unsigned n_helpers;
@@ -56,7 +59,9 @@ static gpointer help(gpointer data)
     while (!s->stop) {
         struct lane *lane = g_queue_pop_head(&s->queue);
         if (!lane) {
-            g_cond_wait(&s->changed, &s->lock);
+            s->n_idle++;
+            g_cond_wait(&s->queued, &s->lock);
+            s->n_idle--;
             continue;
         }
         if (lane->next_state != BATCH_QUEUED)
@@ -66,7 +71,8 @@ static gpointer help(gpointer data)
         make_batch(s, lane);
         g_mutex_lock(&s->lock);
         lane->next_state = BATCH_READY;
-        g_cond_broadcast(&s->changed);
+        if (s->waiting)
+            g_cond_signal(&s->ready);
     }
     g_mutex_unlock(&s->lock);
     return NULL;
@@ -82,8 +88,10 @@ static void wait_for_batch(struct steps *s, struct lane *lane)
         g_mutex_lock(&s->lock);
         lane->next_state = BATCH_READY;
     }
+    s->waiting = true;
     while (lane->next_state != BATCH_READY)
-        g_cond_wait(&s->changed, &s->lock);
+        g_cond_wait(&s->ready, &s->lock);
+    s->waiting = false;
 }
 
 /* The steps in use are used up: takes the next batch and has another one made. False at the end of this pCPU, or with
@@ -109,7 +117,8 @@ static bool next_batch(struct steps *s, struct lane *lane, GError **error)
         lane->next_state = BATCH_QUEUED;
         if (s->n_helpers) {
             g_queue_push_tail(&s->queue, lane);
-            g_cond_signal(&s->changed);
+            if (s->n_idle && s->queue.length >= s->wake_at)
+                g_cond_signal(&s->queued);
         }
     }
     g_mutex_unlock(&s->lock);
@@ -191,11 +200,13 @@ struct steps *steps_new(const struct xt_trace *trace, const struct step_options 
 
     s->options = *options;
     s->n_lanes = n;
+    s->wake_at = 1 + n / 4;
     s->capacity = CLAMP(ALL_STEPS / 2 / MAX(n, 1), MIN_BATCH, MAX_BATCH);
     s->lanes = g_new0(struct lane, n + 1);
     s->heap = g_new0(struct key, n + 1);
     g_mutex_init(&s->lock);
-    g_cond_init(&s->changed);
+    g_cond_init(&s->queued);
+    g_cond_init(&s->ready);
     g_queue_init(&s->queue);
     for (uint32_t i = 0; i < n; i++) {
         struct lane *lane = &s->lanes[i];
@@ -216,7 +227,7 @@ void steps_free(struct steps *s)
         return;
     g_mutex_lock(&s->lock);
     s->stop = true;
-    g_cond_broadcast(&s->changed);
+    g_cond_broadcast(&s->queued);
     g_mutex_unlock(&s->lock);
     for (unsigned i = 0; i < s->n_helpers; i++)
         g_thread_join(s->helpers[i]);
@@ -227,7 +238,8 @@ void steps_free(struct steps *s)
         g_clear_error(&s->lanes[i].error);
     }
     g_queue_clear(&s->queue);
-    g_cond_clear(&s->changed);
+    g_cond_clear(&s->queued);
+    g_cond_clear(&s->ready);
     g_mutex_clear(&s->lock);
     g_free(s->heap);
     g_free(s->lanes);

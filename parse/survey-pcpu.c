@@ -99,18 +99,27 @@ static void see_runstate(struct reader *r, uint32_t header, uint32_t id)
     }
 }
 
+static bool store_samples(struct findings_of_worker *w)
+{
+    unsigned n = w->n_waiting;
+
+    w->n_waiting = 0;
+    return xt_spill_append(w->samples, w->waiting, n, &w->error);
+}
+
 static bool see_replenishment(struct reader *r, const struct xt_layout *layout, const uint32_t *words)
 {
-    struct xt_replenish_sample sample = {
+    struct findings_of_worker *w = r->worker;
+
+    w->waiting[w->n_waiting++] = (struct xt_replenish_sample){
         .tsc = r->cursor.tsc,
         .deadline = (uint64_t)xt_slot_of_words(layout, XT_SLOT_DEADLINE, words, false),
         .budget = (uint64_t)xt_slot_of_words(layout, XT_SLOT_BUDGET, words, false),
         .domid_vcpu = words[0],
         .pcpu = (uint32_t)r->out->pcpu,
     };
-
     r->out->n_samples++;
-    return xt_spill_append(r->worker->samples, &sample, 1, &r->worker->error);
+    return w->n_waiting < SURVEY_SAMPLES_AT_ONCE || store_samples(w);
 }
 
 static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32_t header)
@@ -235,7 +244,7 @@ bool survey_pcpu(struct xt_survey *survey, uint32_t slot, const struct xt_source
     r.out->samples = worker->samples;
     r.out->first_sample = xt_spill_count(worker->samples);
     xt_cursor_init(&r.cursor, source, survey, slot, xt_cursor_capacity(1));
-    bool ok = read_records(&r);
+    bool ok = read_records(&r) && store_samples(worker);
     if (ok && xt_cursor_offset(&r.cursor) < r.cursor.window_end && worker->damage.offset == UINT64_MAX)
         worker->cut_at = xt_cursor_offset(&r.cursor);
     settle_counts(&r);

@@ -17,6 +17,8 @@ void damage_found(struct damage *damage, uint64_t offset, char *what);
  * windows that begin before survey->data_end. false with error if it is no trace, or unreadable. */
 bool survey_windows(struct xt_survey *survey, const struct xt_source *source, struct damage *damage, GError **error);
 
+#define SURVEY_SAMPLES_AT_ONCE 256
+
 /* What one worker found over all pCPUs that it read. */
 struct findings_of_worker {
     uint64_t *layout_counts;             /* records by xt_layout_number */
@@ -28,6 +30,8 @@ struct findings_of_worker {
     uint64_t cut_at;                     /* the last window ends here with less than a record; UINT64_MAX */
     GArray *notes;                       /* of struct survey_note */
     struct xt_spill *samples;
+    struct xt_replenish_sample waiting[SURVEY_SAMPLES_AT_ONCE]; /* to go into samples */
+    unsigned n_waiting;
     GError *error;
 };
 
