@@ -3,7 +3,6 @@
 #include "collect/files.h"
 #include "collect/snapshot.h"
 #include "collect/trace-file.h"
-#include "collect/workload/workload.h"
 #include "parse/error.h"
 
 #include <errno.h>
@@ -119,92 +118,38 @@ static bool check_policy(const struct recording *r, GError **error)
     return false;
 }
 
-struct reservation {
-    char *domain; /* name, or "d3" */
-    gint64 vcpu;  /* -1: all of the domain's */
-    uint64_t period_ns, budget_ns;
-};
-
-/* The name may hold anything, so the last = parts it from the times. */
-static bool parse_reservation(const char *text, struct reservation *r, GError **error)
-{
-    const char *equals = strrchr(text, '=');
-    char **times = g_strsplit(equals ? equals + 1 : "", "/", 2), *end;
-    bool good = equals && equals > text && g_utf8_validate(text, -1, NULL) && times[0] && times[1] &&
-                parse_time_ns(times[0], &r->period_ns) && parse_time_ns(times[1], &r->budget_ns) &&
-                r->budget_ns > 0 && r->budget_ns <= r->period_ns;
-
-    g_strfreev(times);
-    if (!good) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "reservation \"%s\": write DOMAIN=PERIOD/BUDGET, or d1v0=PERIOD/BUDGET for one VCPU, "
-                    "such as vm1=10ms/4ms",
-                    text);
-        return false;
-    }
-    r->domain = g_strndup(text, (gsize)(equals - text));
-    r->vcpu = -1;
-    if (g_regex_match_simple("^d[0-9]+v[0-9]+$", r->domain, 0, 0)) {
-        end = strchr(r->domain, 'v');
-        r->vcpu = g_ascii_strtoll(end + 1, NULL, 10);
-        *end = 0;
-    }
-    return true;
-}
-
-/* The name of a domain that is given as "d3"; NULL if it is not there. */
-static const char *name_of_domain(JsonObject *manifest, const char *text)
-{
-    JsonArray *domains = xt_manifest_array(manifest, "domains");
-    bool by_number = g_regex_match_simple("^d[0-9]+$", text, 0, 0);
-
-    for (guint i = 0; i < json_array_get_length(domains); i++) {
-        JsonObject *domain = json_array_get_object_element(domains, i);
-        const char *name = xt_manifest_string(domain, "name");
-        if (by_number ? xt_manifest_int(domain, "domid") == g_ascii_strtoll(text + 1, NULL, 10)
-                      : g_strcmp0(name, text) == 0)
-            return name;
-    }
-    return NULL;
-}
-
-static bool add_reservation(struct recording *r, JsonArray *array, const char *text, GError **error)
-{
-    struct reservation one = { 0 };
-    const char *name;
-    JsonObject *object;
-
-    if (!parse_reservation(text, &one, error))
-        return false;
-    name = name_of_domain(r->manifest, one.domain);
-    g_free(one.domain);
-    if (!name) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "reservation \"%s\": %s has no such domain (see `xl list`)", text, xt_host_name(r->host));
-        return false;
-    }
-    object = json_object_new();
-    json_object_set_string_member(object, "domain", name);
-    if (one.vcpu >= 0)
-        json_object_set_int_member(object, "vcpu", one.vcpu);
-    json_object_set_int_member(object, "period_ns", (gint64)one.period_ns);
-    json_object_set_int_member(object, "budget_ns", (gint64)one.budget_ns);
-    json_array_add_object_element(array, object);
-    return true;
-}
-
-static bool add_reservations(struct recording *r, GError **error)
+/* What each VCPU is judged by, in words of the user, so that a reader needs no host snapshot. */
+static bool add_reservations(struct recording *r, struct xt_recording *host, GError **error)
 {
     const char *const *texts = r->options->reservations;
     JsonArray *array;
 
+    for (int i = 0; texts && texts[i]; i++) {
+        const guint known = host->vcpus->len;
+        if (!xt_recording_set_reservation(host, texts[i], error))
+            return false;
+        if (host->vcpus->len > known) {
+            g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "reservation \"%s\": %s has no such VCPU (see `xl vcpu-list`)",
+                        texts[i], xt_host_name(r->host));
+            return false;
+        }
+    }
     if (!texts || !texts[0])
         return true;
     array = json_array_new();
     json_object_set_array_member(r->manifest, "reservations", array);
-    for (int i = 0; texts[i]; i++)
-        if (!add_reservation(r, array, texts[i], error))
-            return false;
+    for (guint i = 0; i < host->vcpus->len; i++) {
+        const struct xt_host_vcpu *v = host->vcpus->pdata[i];
+        JsonObject *one;
+        if (!v->ref_period_ns)
+            continue;
+        one = json_object_new();
+        json_object_set_string_member(one, "domain", v->domain);
+        json_object_set_int_member(one, "vcpu", v->vcpu);
+        json_object_set_int_member(one, "period_ns", v->ref_period_ns);
+        json_object_set_int_member(one, "budget_ns", v->ref_budget_ns);
+        json_array_add_object_element(array, one);
+    }
     return true;
 }
 
@@ -404,6 +349,17 @@ static bool make_folder(const char *folder, GError **error)
     return false;
 }
 
+static bool describe(struct recording *r, GError **error)
+{
+    struct xt_recording *host = xt_recording_read_host(r->options->folder);
+    bool good;
+
+    xt_snapshot_describe(r->manifest, &r->facts, host);
+    good = add_reservations(r, host, error);
+    xt_recording_free(host);
+    return good;
+}
+
 /* Everything before the first event: snapshot, and a first recording.json, by which the folder is a recording
  * from now on. */
 static bool prepare(struct recording *r, GError **error)
@@ -421,8 +377,7 @@ static bool prepare(struct recording *r, GError **error)
         return false;
     if (!xt_snapshot_take(r->host, XT_SNAPSHOT_BEFORE, r->facts.scheduler, o->folder, r->notes, error))
         return false;
-    xt_snapshot_describe(r->manifest, &r->facts, o->folder);
-    if (!add_reservations(r, error) || !xt_manifest_save(r->manifest, o->folder, error))
+    if (!describe(r, error) || !xt_manifest_save(r->manifest, o->folder, error))
         return false;
     r->trace = xt_trace_file_create(o->folder, o->compression, error);
     return r->trace != NULL;
@@ -434,13 +389,9 @@ static bool check_words(const struct xt_record_options *o, GError **error)
     for (int i = 0; o->guests && o->guests[i]; i++)
         if (!check_guest(o->guests[i], error))
             return false;
-    for (int i = 0; o->reservations && o->reservations[i]; i++) {
-        struct reservation one = { 0 };
-        bool good = parse_reservation(o->reservations[i], &one, error);
-        g_free(one.domain);
-        if (!good)
+    for (int i = 0; o->reservations && o->reservations[i]; i++)
+        if (!xt_reservation_check(o->reservations[i], error))
             return false;
-    }
     return true;
 }
 

@@ -100,142 +100,40 @@ bool xt_snapshot_take(const struct xt_host *host, enum xt_snapshot_when when, co
     return good;
 }
 
-struct reservation {
-    gint64 period_us, budget_us;
-    bool extratime;
-};
-
-static char *read_host_file(const char *folder, const char *name)
+static JsonObject *describe_vcpu(const struct xt_host_vcpu *v)
 {
-    char *path = g_build_filename(folder, "host", name, NULL);
-    char *text = NULL, *valid;
-    g_file_get_contents(path, &text, NULL, NULL);
-    g_free(path);
-    valid = text ? g_utf8_make_valid(text, -1) : NULL; /* domain names can hold any byte */
-    g_free(text);
-    return valid;
-}
-
-/* "NAME ID VCPU PERIOD BUDGET yes|no" lines, by "ID VCPU". The name is hostile and may hold anything: read
- * from the right. */
-static GHashTable *read_rtds_vcpus(const char *folder)
-{
-    GHashTable *by_vcpu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    char *text = read_host_file(folder, "xl-sched-rtds-vcpus.txt");
-    GRegex *line = g_regex_new("^.*\\s(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(\\d+)\\s+(yes|no)\\s*$",
-                               G_REGEX_MULTILINE, 0, NULL);
-    GMatchInfo *match = NULL;
-
-    if (text)
-        g_regex_match(line, text, 0, &match);
-    while (match && g_match_info_matches(match)) {
-        struct reservation *r = g_new0(struct reservation, 1);
-        char *id = g_match_info_fetch(match, 1), *vcpu = g_match_info_fetch(match, 2);
-        char *period = g_match_info_fetch(match, 3), *budget = g_match_info_fetch(match, 4),
-             *extra = g_match_info_fetch(match, 5);
-        r->period_us = g_ascii_strtoll(period, NULL, 10);
-        r->budget_us = g_ascii_strtoll(budget, NULL, 10);
-        r->extratime = strcmp(extra, "yes") == 0;
-        g_hash_table_insert(by_vcpu, g_strconcat(id, " ", vcpu, NULL), r);
-        g_free(id);
-        g_free(vcpu);
-        g_free(period);
-        g_free(budget);
-        g_free(extra);
-        g_match_info_next(match, NULL);
-    }
-    g_clear_pointer(&match, g_match_info_free);
-    g_regex_unref(line);
-    g_free(text);
-    return by_vcpu;
-}
-
-static JsonObject *domain_of(JsonArray *domains, gint64 domid, const char *name)
-{
-    JsonObject *domain;
-    for (guint i = 0; i < json_array_get_length(domains); i++) {
-        domain = json_array_get_object_element(domains, i);
-        if (xt_manifest_int(domain, "domid") == domid)
-            return domain;
-    }
-    domain = json_object_new();
-    json_object_set_int_member(domain, "domid", domid);
-    json_object_set_string_member(domain, "name", name);
-    json_object_set_array_member(domain, "vcpus", json_array_new());
-    json_array_add_object_element(domains, domain);
-    return domain;
-}
-
-static void add_vcpu(JsonArray *domains, GMatchInfo *match, GHashTable *rtds)
-{
-    char *name = g_match_info_fetch(match, 1), *id = g_match_info_fetch(match, 2),
-         *number = g_match_info_fetch(match, 3);
-    char *affinity = g_match_info_fetch(match, 4), *key = g_strconcat(id, " ", number, NULL);
-    JsonObject *domain = domain_of(domains, g_ascii_strtoll(id, NULL, 10), name);
     JsonObject *vcpu = json_object_new();
-    const struct reservation *r = g_hash_table_lookup(rtds, key);
-
-    json_object_set_int_member(vcpu, "vcpu", g_ascii_strtoll(number, NULL, 10));
-    json_object_set_string_member(vcpu, "hard_affinity", affinity);
-    if (r) {
-        json_object_set_int_member(vcpu, "period_ns", r->period_us * 1000);
-        json_object_set_int_member(vcpu, "budget_ns", r->budget_us * 1000);
-        json_object_set_boolean_member(vcpu, "extratime", r->extratime);
+    json_object_set_int_member(vcpu, "vcpu", v->vcpu);
+    if (v->hard_affinity)
+        json_object_set_string_member(vcpu, "hard_affinity", v->hard_affinity);
+    if (v->period_ns) {
+        json_object_set_int_member(vcpu, "period_ns", v->period_ns);
+        json_object_set_int_member(vcpu, "budget_ns", v->budget_ns);
+        json_object_set_boolean_member(vcpu, "extratime", v->extratime == 1);
     }
-    json_array_add_object_element(json_object_get_array_member(domain, "vcpus"), vcpu);
-    g_free(name);
-    g_free(id);
-    g_free(number);
-    g_free(affinity);
-    g_free(key);
+    return vcpu;
 }
 
-static JsonArray *read_domains(const char *folder)
+static JsonArray *describe_domains(const struct xt_recording *host)
 {
-    JsonArray *domains = json_array_new();
-    GHashTable *rtds = read_rtds_vcpus(folder);
-    char *text = read_host_file(folder, "xl-vcpu-list-before.txt");
-    /* Name, ID, VCPU, CPU ("-" if paused), state, time, hard affinity / soft affinity */
-    GRegex *line =
-        g_regex_new("^(.*\\S)\\s+(\\d+)\\s+(\\d+)\\s+(?:\\d+|-)\\s+\\S+\\s+[\\d.]+\\s+(\\S+)\\s*/.*$",
-                    G_REGEX_MULTILINE, 0, NULL);
-    GMatchInfo *match = NULL;
+    JsonArray *domains = json_array_new(), *vcpus = NULL;
+    int domid = -1;
 
-    if (text)
-        g_regex_match(line, text, 0, &match);
-    while (match && g_match_info_matches(match)) {
-        add_vcpu(domains, match, rtds);
-        g_match_info_next(match, NULL);
+    for (guint i = 0; i < host->vcpus->len; i++) {
+        const struct xt_host_vcpu *v = host->vcpus->pdata[i];
+        if (v->domid != domid) {
+            JsonObject *domain = json_object_new();
+            domid = v->domid;
+            vcpus = json_array_new();
+            json_object_set_int_member(domain, "domid", domid);
+            if (v->domain)
+                json_object_set_string_member(domain, "name", v->domain);
+            json_object_set_array_member(domain, "vcpus", vcpus);
+            json_array_add_object_element(domains, domain);
+        }
+        json_array_add_object_element(vcpus, describe_vcpu(v));
     }
-    g_clear_pointer(&match, g_match_info_free);
-    g_regex_unref(line);
-    g_free(text);
-    g_hash_table_unref(rtds);
     return domains;
-}
-
-static bool is_one_pcpu(const char *affinity)
-{
-    return affinity && *affinity && strspn(affinity, "0123456789") == strlen(affinity);
-}
-
-/* gEDF: every guest VCPU may move; pEDF: none may. Anything between is neither, and left to the reader. dom0
- * does not count. */
-static const char *rtds_policy(JsonArray *domains)
-{
-    unsigned bound = 0, all = 0;
-    for (guint i = 0; i < json_array_get_length(domains); i++) {
-        JsonObject *domain = json_array_get_object_element(domains, i);
-        JsonArray *vcpus = xt_manifest_array(domain, "vcpus");
-        if (xt_manifest_int(domain, "domid") == 0)
-            continue;
-        for (guint k = 0; k < json_array_get_length(vcpus); k++, all++)
-            bound +=
-                is_one_pcpu(xt_manifest_string(json_array_get_object_element(vcpus, k), "hard_affinity"));
-    }
-    if (all == 0)
-        return NULL;
-    return bound == all ? "pEDF" : bound == 0 ? "gEDF" : NULL;
 }
 
 static void set_text(JsonObject *object, const char *key, const char *text)
@@ -244,15 +142,12 @@ static void set_text(JsonObject *object, const char *key, const char *text)
         json_object_set_string_member(object, key, text);
 }
 
-void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *facts, const char *folder)
+void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *facts, const struct xt_recording *host)
 {
-    JsonArray *domains = read_domains(folder);
-    const char *policy = g_strcmp0(facts->scheduler, "rtds") == 0 ? rtds_policy(domains) : facts->scheduler;
-
     set_text(manifest, "xen_version", facts->xen_version);
     set_text(manifest, "scheduler", facts->scheduler);
     if (!xt_manifest_string(manifest, "policy"))
-        set_text(manifest, "policy", policy);
+        set_text(manifest, "policy", host->policy);
     /* A model name that says so: QEMU without hardware acceleration. Virtual time makes such a recording
      * exact, not fast. */
     if (facts->cpu_model && strstr(facts->cpu_model, "QEMU"))
@@ -265,5 +160,5 @@ void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *fact
         json_object_set_int_member(manifest, "pcpus", facts->pcpus);
     set_text(manifest, "cpu_model", facts->cpu_model);
     set_text(manifest, "xen_command_line", facts->command_line);
-    json_object_set_array_member(manifest, "domains", domains);
+    json_object_set_array_member(manifest, "domains", describe_domains(host));
 }

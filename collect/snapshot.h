@@ -4,6 +4,7 @@
 
 #include "collect/host.h"
 #include "collect/manifest.h"
+#include "parse/recording.h"
 
 enum xt_snapshot_when { XT_SNAPSHOT_BEFORE, XT_SNAPSHOT_AFTER };
 
@@ -12,6 +13,6 @@ enum xt_snapshot_when { XT_SNAPSHOT_BEFORE, XT_SNAPSHOT_AFTER };
 bool xt_snapshot_take(const struct xt_host *host, enum xt_snapshot_when when, const char *scheduler,
                       const char *folder, GPtrArray *notes, GError **error);
 
-/* Sets xen_version, scheduler, policy (if it can be told), emulated, tsc_hz, pcpus, cpu_model, command_line
- * and domains from the facts and from FOLDER/host/. */
-void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *facts, const char *folder);
+/* Sets xen_version, scheduler, policy (if it is not set and can be told), emulated, tsc_hz, pcpus, cpu_model,
+ * command_line and domains from the facts and from what FOLDER/host/ says. */
+void xt_snapshot_describe(JsonObject *manifest, const struct xt_host_facts *facts, const struct xt_recording *host);

@@ -395,6 +395,17 @@ static bool open_path(struct xt_recording *r, const char *path, GError **error)
     return true;
 }
 
+struct xt_recording *xt_recording_read_host(const char *folder)
+{
+    struct xt_recording *r = xt_recording_new();
+    r->path = g_strdup(folder);
+    r->name = name_of(folder);
+    r->is_folder = true;
+    read_host(r);
+    xt_snapshot_derive_policy(r);
+    return r;
+}
+
 struct xt_recording *xt_recording_open(const char *path, GError **error)
 {
     struct xt_recording *r = xt_recording_new();

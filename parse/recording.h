@@ -62,6 +62,9 @@ struct xt_recording {
 struct xt_recording *xt_recording_open(const char *path, GError **error);
 void xt_recording_free(struct xt_recording *recording);
 
+/* What host/ in a folder says, and nothing else: for a recording that is being made. */
+struct xt_recording *xt_recording_read_host(const char *folder);
+
 /* NULL if the snapshot does not know that VCPU. */
 const struct xt_host_vcpu *xt_recording_vcpu(const struct xt_recording *recording, uint16_t domid, uint16_t vcpu);
 
@@ -80,6 +83,9 @@ char *xt_recording_hash(const struct xt_recording *recording, GError **error);
  * sets the reference reservation. A VCPU named as d1v0 need not be in the snapshot; for the other two forms the snapshot
  * must know the domain's VCPUs. XT_ERROR_USAGE with what is wrong. */
 bool xt_recording_set_reservation(struct xt_recording *recording, const char *text, GError **error);
+
+/* Whether text can be one, as long as there is no recording. XT_ERROR_USAGE. */
+bool xt_reservation_check(const char *text, GError **error);
 
 /* Parses a time with unit ("1.5ms", "250us", "3s", "17" = ns) to ns, exactly. XT_ERROR_USAGE if it is none, negative,
  * finer than 1 ns or beyond 2^63 - 1 ns. */

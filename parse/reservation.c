@@ -4,11 +4,7 @@
 #include <string.h>
 
 #include "parse/error.h"
-
-static const struct {
-    const char *name;
-    int digits; /* of a fraction down to 1 ns */
-} units[] = {{"", 0}, {"ns", 0}, {"us", 3}, {"\xc2\xb5s", 3}, {"\xce\xbcs", 3}, {"ms", 6}, {"s", 9}};
+#include "parse/time-text.h"
 
 static bool bad_time(const char *text, const char *why, GError **error)
 {
@@ -21,43 +17,8 @@ static bool bad_time(const char *text, const char *why, GError **error)
 
 bool xt_parse_time_ns(const char *text, int64_t *ns, GError **error)
 {
-    const char *at = text + strspn(text, " \t");
-    if (*at == '-')
-        return bad_time(text, "negative", error);
-    size_t n_whole = strspn(at, "0123456789"), n_fraction = 0;
-    const char *whole = at, *fraction = "";
-    at += n_whole;
-    if (n_whole == 0)
-        return bad_time(text, "no number", error);
-    if (*at == '.') {
-        fraction = at + 1;
-        n_fraction = strspn(fraction, "0123456789");
-        at = fraction + n_fraction;
-        if (n_fraction == 0)
-            return bad_time(text, "no digit behind the point", error);
-    }
-    at += strspn(at, " \t");
-    char *unit = g_strchomp(g_strdup(at));
-    int digits = -1;
-    for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-        if (!strcmp(unit, units[i].name))
-            digits = units[i].digits;
-    g_free(unit);
-    if (digits < 0)
-        return bad_time(text, "unknown unit", error);
-
-    int64_t value = 0;
-    for (size_t i = 0; i < n_whole + (size_t)digits; i++) {
-        size_t f = i - n_whole;
-        char digit = i < n_whole ? whole[i] : f < n_fraction ? fraction[f] : '0';
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit - '0', &value))
-            return bad_time(text, "too large", error);
-    }
-    for (size_t f = (size_t)digits; f < n_fraction; f++)
-        if (fraction[f] != '0')
-            return bad_time(text, "finer than 1 ns", error);
-    *ns = value;
-    return true;
+    const char *why = xt_time_parse(text, ns);
+    return !why || bad_time(text, why, error);
 }
 
 /* "d1", "d1v0": *vcpu is -1 for the former. */
@@ -94,15 +55,19 @@ static bool is_target(const struct xt_host_vcpu *v, const struct target *t)
     return t->name ? !g_strcmp0(v->domain, t->name) : v->domid == t->domid;
 }
 
+static bool check_budget(int64_t period_ns, int64_t budget_ns, GError **error)
+{
+    if (budget_ns > 0 && budget_ns <= period_ns)
+        return true;
+    g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                "a budget of %" G_GINT64_FORMAT " ns in a period of %" G_GINT64_FORMAT
+                " ns is no reservation: it must be above 0 and at most the period",
+                budget_ns, period_ns);
+    return false;
+}
+
 static bool reserve(struct xt_recording *r, const struct target *t, int64_t period_ns, int64_t budget_ns, GError **error)
 {
-    if (budget_ns <= 0 || budget_ns > period_ns) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    "a budget of %" G_GINT64_FORMAT " ns in a period of %" G_GINT64_FORMAT
-                    " ns is no reservation: it must be above 0 and at most the period",
-                    budget_ns, period_ns);
-        return false;
-    }
     guint n = 0;
     for (guint i = 0; i < r->vcpus->len; i++) {
         struct xt_host_vcpu *v = r->vcpus->pdata[i];
@@ -132,10 +97,11 @@ bool xt_recording_reserve_by_name(struct xt_recording *r, const char *domain, in
                                   int64_t budget_ns, GError **error)
 {
     struct target target = {.name = domain, .vcpu = vcpu};
-    return reserve(r, &target, period_ns, budget_ns, error);
+    return check_budget(period_ns, budget_ns, error) && reserve(r, &target, period_ns, budget_ns, error);
 }
 
-bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GError **error)
+/* What stands before the = goes to *target (caller frees); a name may hold anything, so the last = counts. */
+static bool parse_reservation(const char *text, char **target, int64_t *period_ns, int64_t *budget_ns, GError **error)
 {
     const char *equals = strrchr(text, '='), *slash = equals ? strchr(equals, '/') : NULL;
     if (!equals || equals == text || !slash) {
@@ -146,16 +112,34 @@ bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GErr
         g_free(shown);
         return false;
     }
-    char *target = g_strndup(text, (gsize)(equals - text)), *period = g_strndup(equals + 1, (gsize)(slash - equals - 1));
-    int64_t period_ns = 0, budget_ns = 0;
-    bool ok = xt_parse_time_ns(period, &period_ns, error) && xt_parse_time_ns(slash + 1, &budget_ns, error);
-    if (ok) {
-        struct target t = {.vcpu = -1};
-        if (!parse_vcpu_name(target, &t.domid, &t.vcpu))
-            t = (struct target){.name = target, .vcpu = -1};
-        ok = reserve(r, &t, period_ns, budget_ns, error);
-    }
-    g_free(target);
+    char *period = g_strndup(equals + 1, (gsize)(slash - equals - 1));
+    bool ok = xt_parse_time_ns(period, period_ns, error) && xt_parse_time_ns(slash + 1, budget_ns, error) &&
+              check_budget(*period_ns, *budget_ns, error);
     g_free(period);
+    if (ok)
+        *target = g_strndup(text, (gsize)(equals - text));
+    return ok;
+}
+
+bool xt_reservation_check(const char *text, GError **error)
+{
+    char *target = NULL;
+    int64_t period_ns, budget_ns;
+    bool ok = parse_reservation(text, &target, &period_ns, &budget_ns, error);
+    g_free(target);
+    return ok;
+}
+
+bool xt_recording_set_reservation(struct xt_recording *r, const char *text, GError **error)
+{
+    char *target;
+    int64_t period_ns, budget_ns;
+    if (!parse_reservation(text, &target, &period_ns, &budget_ns, error))
+        return false;
+    struct target t = {.vcpu = -1};
+    if (!parse_vcpu_name(target, &t.domid, &t.vcpu))
+        t = (struct target){.name = target, .vcpu = -1};
+    bool ok = reserve(r, &t, period_ns, budget_ns, error);
+    g_free(target);
     return ok;
 }

@@ -2,6 +2,7 @@
 
 #include "collect/workload/workload.h"
 #include "parse/error.h"
+#include "parse/recording.h"
 
 #include <gio/gio.h>
 #include <string.h>
@@ -48,11 +49,15 @@ static gint64 read_int(struct reader *r, const char *group, const char *key, gin
 static int64_t read_time(struct reader *r, const char *group, const char *key)
 {
     char *text = read_text(r, group, key, NULL);
-    uint64_t ns = 0;
-    if (text && (!parse_time_ns(text, &ns) || ns == 0))
-        complain(r, group, key, "a time is a number with ns, us, ms or s");
+    GError *error = NULL;
+    int64_t ns = 0;
+    if (text && !xt_parse_time_ns(text, &ns, &error))
+        complain(r, group, key, error->message);
+    else if (text && ns == 0)
+        complain(r, group, key, "it must be above 0");
+    g_clear_error(&error);
     g_free(text);
-    return (int64_t)ns;
+    return ns;
 }
 
 static bool read_flag(struct reader *r, const char *group, const char *key)

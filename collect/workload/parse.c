@@ -1,49 +1,42 @@
 #include "workload.h"
 
+#include "parse/time-text.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct unit {
-    const char *name;
-    double factor;
-};
-
-static bool parse_with_units(const char *text, const struct unit *units, size_t n_units, double max,
-                             double *value)
-{
-    char *end;
-    errno = 0;
-    double number = strtod(text, &end);
-    if (end == text || errno || !(number >= 0))
-        return false;
-    for (size_t i = 0; i < n_units; i++) {
-        if (strcmp(end, units[i].name) == 0) {
-            *value = number * units[i].factor;
-            return *value <= max;
-        }
-    }
-    return false;
-}
+/* Eleven days: sums of a few of them still fit. */
+#define MAX_NS 1000000000000000
 
 bool parse_time_ns(const char *text, uint64_t *ns)
 {
-    static const struct unit units[] = { { "", 1 }, { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
-    double value;
-    if (!parse_with_units(text, units, sizeof units / sizeof *units, 1e15, &value))
+    int64_t value;
+    if (xt_time_parse(text, &value) || value > MAX_NS)
         return false;
-    *ns = (uint64_t)(value + 0.5);
+    *ns = (uint64_t)value;
     return true;
 }
 
 bool parse_size(const char *text, size_t *bytes)
 {
-    static const struct unit units[] = { { "", 1 }, { "k", 1024 }, { "M", 1048576 } };
-    double value;
-    if (!parse_with_units(text, units, sizeof units / sizeof *units, 1e9, &value))
+    static const struct {
+        const char *name;
+        double factor;
+    } units[] = { { "", 1 }, { "k", 1024 }, { "M", 1048576 } };
+    const double max = 1e9;
+    char *end;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (end == text || errno || !(number >= 0))
         return false;
-    *bytes = (size_t)value;
-    return true;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].name) == 0 && number * units[i].factor <= max) {
+            *bytes = (size_t)(number * units[i].factor);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool set_field(struct task *task, const char *key, const char *value, const char **why)

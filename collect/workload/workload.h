@@ -71,7 +71,7 @@ int csv_write(const char *path, const struct task *tasks, size_t n_tasks, const 
 bool job_missed(const struct task *task, const struct job *job, const struct clock_map *clock);
 
 /* parse.c: text to numbers. False if it is none. */
-bool parse_time_ns(const char *text, uint64_t *ns); /* "250us", "4ms", "1.5s", "17" = ns */
+bool parse_time_ns(const char *text, uint64_t *ns); /* as parse/time-text.h, up to 10^15 ns */
 bool parse_size(const char *text, size_t *bytes);   /* "64k", "2M" */
 /* "wcet=4ms,period=40ms[,deadline=,phase=,cpu=,cache=]". On failure *why says what is wrong. */
 bool parse_task(const char *text, struct task *task, const char **why);

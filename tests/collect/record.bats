@@ -255,16 +255,19 @@ without_tools() {
     mkdir jobs && echo metadata > jobs/metadata
     run xt record -o rec --poll 20 -T 0.5 --reservation vm1=10ms/4ms --reservation d2v0=20ms/3ms --guest vm1=jobs
     [ "$status" -eq 0 ]
-    jq -e '.reservations == [{"domain": "vm1", "period_ns": 10000000, "budget_ns": 4000000},
+    jq -e '.reservations == [{"domain": "vm1", "vcpu": 0, "period_ns": 10000000, "budget_ns": 4000000},
+                             {"domain": "vm1", "vcpu": 1, "period_ns": 10000000, "budget_ns": 4000000},
                              {"domain": "vm2", "vcpu": 0, "period_ns": 20000000, "budget_ns": 3000000}] and .guests == {"vm1": "ctf-1.8"}' rec/recording.json
     cmp jobs/metadata rec/guests/vm1/metadata
 }
 
 @test "a reservation for a domain that is not there" {
-    run xt record -o rec --poll 20 -T 0.5 --reservation d9=10ms/4ms
-    [ "$status" -eq 2 ]
-    [[ "$output" == *"no such domain"* ]]
-    [ ! -e rec ]
+    for which in d9 d9v0 d1v7 vm9; do
+        run xt record -o rec --poll 20 -T 0.5 --reservation $which=10ms/4ms
+        [ "$status" -eq 2 ] && [[ "$output" == *"no such VCPU"* || "$output" == *"no VCPU of a domain \"$which\""* ]] ||
+            { echo "$which: $status $output"; false; }
+        [ ! -e rec ]
+    done
 }
 
 @test "info --verify finds what has changed" {
