@@ -17,8 +17,7 @@ static const struct {
     { "chunks",
       "WITH rows(kind, n) AS (SELECT 'dispatch', count(*) FROM dispatch UNION ALL SELECT 'interval', count(*) FROM interval"
       " UNION ALL SELECT 'decision', count(*) FROM decision UNION ALL SELECT 'overhead', count(*) FROM overhead"
-      " UNION ALL SELECT 'replenishment', count(*) FROM replenishment UNION ALL SELECT 'period', count(*) FROM period"
-      " UNION ALL SELECT 'vcpu_share', count(*) FROM vcpu_share UNION ALL SELECT 'pcpu_share', count(*) FROM pcpu_share)"
+      " UNION ALL SELECT 'replenishment', count(*) FROM replenishment UNION ALL SELECT 'period', count(*) FROM period)"
       " SELECT 'table ' || r.kind || ' has ' || r.n || ' rows, chunks know of ' || coalesce(c.n, 0) FROM rows r"
       " LEFT JOIN (SELECT kind, sum(last_id - first_id + 1) AS n FROM chunk GROUP BY kind) c USING (kind)"
       " WHERE r.n <> coalesce(c.n, 0)" },
@@ -60,6 +59,10 @@ static const struct {
       " || ', ' || v.unknown_ns FROM vcpu v JOIN (SELECT vcpu, sum(running_ns) AS running, sum(runnable_ns) AS runnable,"
       " sum(unknown_ns) AS unknown FROM vcpu_share GROUP BY vcpu) s ON s.vcpu = v.id WHERE s.running <> v.running_ns"
       " OR s.runnable <> v.runnable_ns OR s.unknown <> v.unknown_ns LIMIT 100" },
+    { "shares of time: where they ran",
+      "SELECT 'run ' || s.run || ', VCPU ' || s.vcpu || ', bin ' || s.bin || ': pCPUs gave ' || coalesce(pcpus_ns(s.pcpus), '?')"
+      " || ' ns, it ran ' || s.running_ns FROM vcpu_share s JOIN run r ON r.id = s.run WHERE NOT r.core_scheduling"
+      " AND pcpus_ns(s.pcpus) IS NOT s.running_ns LIMIT 100" },
     { "shares' counts",
       "SELECT 'run ' || s.run || ', d' || s.domid || 'v' || s.vcpu || ': shares count ' || s.n || ' intervals, there are ' || i.n"
       " FROM (SELECT run, domid, vcpu, sum(intervals) AS n FROM vcpu_shares GROUP BY 1, 2, 3) s JOIN (SELECT run, domid, vcpu,"

@@ -135,9 +135,18 @@ bool xt_db_each_period(struct xt_db *db, int64_t run, int64_t from, int64_t to, 
                        bool (*each)(void *user, const struct xt_db_period *period), void *user,
                        GError **error);
 
-/* Missed periods of a run, the worst first (largest short_ns): array of struct xt_db_period, freed with
- * g_array_unref. */
-GArray *xt_db_misses(struct xt_db *db, int64_t run, GError **error);
+/* One period by its id, which must be one that the functions above and below gave. */
+bool xt_db_period_get(struct xt_db *db, int64_t id, struct xt_db_period *period, GError **error);
+
+/* Missed periods of a run with a deadline in [from, to), in the order of their numbers; reading them costs little, also
+ * where there are many periods. Array of struct xt_db_miss, freed with g_array_unref. */
+struct xt_db_miss {
+    int64_t id, vcpu;
+    int64_t release, deadline, short_ns;
+    int number; /* in the run, from 1: by deadline, then VCPU */
+    bool reference;
+};
+GArray *xt_db_misses(struct xt_db *db, int64_t run, int64_t from, int64_t to, GError **error);
 
 struct xt_db_replenish {
     int64_t vcpu;
@@ -166,18 +175,22 @@ struct xt_db_job {
 bool xt_db_each_job(struct xt_db *db, int64_t run, int64_t from, int64_t to, int domid,
                     bool (*each)(void *user, const struct xt_db_job *job), void *user, GError **error);
 
-/* How time was shared out, bin by bin: what an overview needs of a long run, at a cost that does not grow
- * with it. Bins are [bin * share_ns, (bin + 1) * share_ns); those that overlap [from, to) come whole, VCPUs'
- * and pCPUs' apart, by bin. */
+/* How VCPUs spent their time, bin by bin: what an overview needs of a long run, at a cost that does not grow with it.
+ * Bin b is [b * share_ns, (b + 1) * share_ns); those from from_bin up to, not with, to_bin come, by bin. A bin in which
+ * a VCPU did none of this does not come. Nothing comes if the run has no share_ns. */
+struct xt_db_place {
+    int32_t pcpu;
+    int64_t running_ns;
+};
 struct xt_db_share {
     int64_t bin;
-    int64_t vcpu;  /* struct xt_db_vcpu.id, never an idle one; 0: of a pCPU */
-    int32_t pcpu;  /* XT_NO_PCPU: of a VCPU */
-    uint16_t domid; /* of a pCPU: to which domain it gave running_ns */
+    int64_t vcpu; /* struct xt_db_vcpu.id, never an idle one */
     int64_t running_ns, runnable_ns, unknown_ns;
-    uint64_t intervals; /* of a VCPU, in these three states, that began in the bin */
+    uint64_t intervals; /* in these three states, that began in the bin */
+    const struct xt_db_place *places; /* where it ran; a pCPU can come twice. None under core scheduling. */
+    unsigned n_places;
 };
-bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from, int64_t to,
+bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from_bin, int64_t to_bin,
                       bool (*each)(void *user, const struct xt_db_share *share), void *user, GError **error);
 
 /* Every sample of a metric (name as in the views) in ascending order of value; nothing if it has none. */

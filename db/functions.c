@@ -1,9 +1,11 @@
-/* SQL functions: quantile(x, p), the nearest-rank quantile that every number of xentrail uses. */
+/* SQL functions: quantile(x, p), the nearest-rank quantile that every number of xentrail uses; pcpus_ns(vcpu_share.pcpus),
+ * the sum of its times, NULL if it is damaged. */
 #include <glib.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "db/internal.h"
+#include "db/leb128.h"
 
 struct quantile {
     double p;
@@ -89,10 +91,26 @@ static void quantile_final(sqlite3_context *context)
     g_array_free(q->values, TRUE);
 }
 
+static void pcpus_ns(sqlite3_context *context, int n, sqlite3_value **args)
+{
+    const uint8_t *at = sqlite3_value_blob(args[0]), *end = at ? at + sqlite3_value_bytes(args[0]) : NULL;
+    uint64_t pcpu, ns;
+    int64_t sum = 0;
+
+    while (at < end) {
+        if (!xt_take_leb128(&at, end, &pcpu) || !xt_take_leb128(&at, end, &ns))
+            return;
+        sum += (int64_t)ns;
+    }
+    sqlite3_result_int64(context, sum);
+}
+
 bool xt_db_add_functions(sqlite3 *db, GError **error)
 {
-    if (sqlite3_create_function_v2(db, "quantile", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                   NULL, NULL, quantile_step, quantile_final, NULL) == SQLITE_OK)
+    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+
+    if (sqlite3_create_function_v2(db, "quantile", 2, flags, NULL, NULL, quantile_step, quantile_final, NULL) == SQLITE_OK &&
+        sqlite3_create_function_v2(db, "pcpus_ns", 1, flags, NULL, pcpus_ns, NULL, NULL, NULL) == SQLITE_OK)
         return true;
     xt_db_set_error(db, "adding SQL functions", error);
     return false;

@@ -2,6 +2,7 @@
 #include "db/samples.h"
 
 #include "db/internal.h"
+#include "db/leb128.h"
 #include "db/store-internal.h"
 #include "parse/error.h"
 
@@ -17,29 +18,6 @@ struct packer {
     GError **error;
     bool ok;
 };
-
-static void put_leb128(GByteArray *bytes, uint64_t value)
-{
-    do {
-        uint8_t byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
-
-        g_byte_array_append(bytes, &byte, 1);
-        value >>= 7;
-    } while (value);
-}
-
-static bool take_leb128(const uint8_t **at, const uint8_t *end, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
-        uint8_t byte = *(*at)++;
-
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return true;
-    }
-    return false;
-}
 
 static void write_row(struct packer *p)
 {
@@ -65,8 +43,8 @@ static void pack(void *user, int64_t value_ns, uint64_t count)
     struct packer *p = user;
     bool first = p->pairs->len == 0;
 
-    put_leb128(p->pairs, (uint64_t)(first ? value_ns : value_ns - p->max_ns));
-    put_leb128(p->pairs, count);
+    xt_put_leb128(p->pairs, (uint64_t)(first ? value_ns : value_ns - p->max_ns));
+    xt_put_leb128(p->pairs, count);
     if (first)
         p->min_ns = value_ns;
     p->max_ns = value_ns;
@@ -125,7 +103,7 @@ bool xt_sample_next(struct xt_sample_cursor *c, GError **error)
         if (!next_row(c, error))
             return false;
     }
-    if (take_leb128(&c->at, c->end, &difference) && take_leb128(&c->at, c->end, &c->count)) {
+    if (xt_take_leb128(&c->at, c->end, &difference) && xt_take_leb128(&c->at, c->end, &c->count)) {
         c->value_ns += (int64_t)difference;
         return true;
     }

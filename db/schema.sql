@@ -47,7 +47,7 @@ CREATE TABLE run (
     now_residual_ns INTEGER,     -- spread of that mapping: error bar of releases, deadlines and period misses
     now_reference_pcpu INTEGER,
     tolerance_ns INTEGER NOT NULL, -- of the period miss test
-    share_ns INTEGER,            -- width of the bins of vcpu_share and pcpu_share; NULL: the run is short, there are none
+    share_ns INTEGER,            -- width of the bins of vcpu_share; NULL: the run is short, there are none
     hash TEXT,                   -- SHA-256 of the recording's content, hex; NULL from standard input
     path TEXT NOT NULL,          -- as given at import
     imported TEXT NOT NULL,      -- UTC, ISO 8601
@@ -121,7 +121,7 @@ CREATE TABLE vcpu (
 
 CREATE TABLE chunk (
     -- Which run and span of time rows first_id … last_id of table `kind` belong to.
-    kind TEXT NOT NULL,          -- dispatch, interval, decision, overhead, replenishment, period, vcpu_share, pcpu_share
+    kind TEXT NOT NULL,          -- dispatch, interval, decision, overhead, replenishment, period
     run INTEGER NOT NULL REFERENCES run(id),
     first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL,
@@ -249,7 +249,7 @@ CREATE TABLE period (
     replenished_ns INTEGER,      -- the replenishment that opened it, after its release; NULL: none stored here
     replenished_pcpu INTEGER     -- pCPU that wrote it
 );
-CREATE INDEX period_missed ON period(id) WHERE missed;
+CREATE INDEX period_missed ON period(reservation, deadline, short_ns) WHERE missed; -- enough to list and number them
 
 CREATE TABLE blame_part (
     -- Who held which pCPU while the VCPU of a missed period waited.
@@ -263,24 +263,19 @@ CREATE TABLE blame_part (
 ) WITHOUT ROWID;
 
 CREATE TABLE vcpu_share (
-    -- How much of each bin of time a VCPU spent how; for overviews of long runs, whose intervals are too many to read.
-    id INTEGER PRIMARY KEY,
+    -- How much of each bin of time a VCPU spent how, and where it ran; for overviews of long runs, whose intervals are too
+    -- many to read. Bins in which it did nothing of this have no row.
+    run INTEGER NOT NULL REFERENCES run(id),
     bin INTEGER NOT NULL,        -- from bin * run.share_ns on, that long
     vcpu INTEGER NOT NULL,       -- vcpu.id; no idle ones
     running_ns INTEGER NOT NULL,
     runnable_ns INTEGER NOT NULL,
     unknown_ns INTEGER NOT NULL,
-    intervals INTEGER NOT NULL   -- in these three states that began in the bin
-);
-
-CREATE TABLE pcpu_share (
-    -- How much of each bin of time a pCPU gave to a domain, idle left out.
-    id INTEGER PRIMARY KEY,
-    bin INTEGER NOT NULL,        -- likewise
-    pcpu INTEGER NOT NULL,
-    domid INTEGER NOT NULL,
-    running_ns INTEGER NOT NULL
-);
+    intervals INTEGER NOT NULL,  -- in these three states that began in the bin
+    pcpus BLOB NOT NULL,         -- where it ran: pairs of pCPU and ns there, each unsigned LEB128; a pCPU can come twice;
+                                 -- empty with core scheduling
+    PRIMARY KEY (run, bin, vcpu)
+) WITHOUT ROWID;
 
 CREATE TABLE loss (
     -- Records lost on one pCPU: nothing is known of it in [ts, end_ts].
@@ -652,18 +647,9 @@ CREATE VIEW blames AS
 
 CREATE VIEW vcpu_shares AS
     -- How much of each bin of time a VCPU spent how; only in runs too long to read every interval (runs.share_ns).
-    SELECT c.run, v.domid, v.vcpu, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
-        s.running_ns, s.runnable_ns, s.unknown_ns, s.intervals, v.domain, c.from_ts AS chunk_from, c.to_ts AS chunk_to
-    FROM chunk c CROSS JOIN run r ON r.id = c.run CROSS JOIN vcpu_share s ON s.id BETWEEN c.first_id AND c.last_id
-        CROSS JOIN vcpu v ON v.id = s.vcpu
-    WHERE c.kind = 'vcpu_share';
-
-CREATE VIEW pcpu_shares AS
-    -- How much of each bin of time a pCPU gave to a domain, idle left out; likewise.
-    SELECT c.run, s.pcpu, s.domid, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
-        s.running_ns, c.from_ts AS chunk_from, c.to_ts AS chunk_to
-    FROM chunk c CROSS JOIN run r ON r.id = c.run CROSS JOIN pcpu_share s ON s.id BETWEEN c.first_id AND c.last_id
-    WHERE c.kind = 'pcpu_share';
+    SELECT s.run, v.domid, v.vcpu, s.bin * r.share_ns AS ts, min(r.share_ns, r.duration_ns - s.bin * r.share_ns) AS dur,
+        s.running_ns, s.runnable_ns, s.unknown_ns, s.intervals, v.domain
+    FROM vcpu_share s CROSS JOIN run r ON r.id = s.run CROSS JOIN vcpu v ON v.id = s.vcpu;
 
 CREATE VIEW rules AS
     -- Conformance: how each rule fared. Columns: table rule.

@@ -1,41 +1,62 @@
-/* Cells of (bin, VCPU and state) or (bin, pCPU and domain) in an open-addressing table. See shares.h. */
+/* Every VCPU has one bin open. Its time comes in order, so a bin that it leaves is complete and goes, packed, to a list
+ * that may be a file. See shares.h. */
 #include "db/shares.h"
 
-#include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BINS 4096 /* more than an overview has columns */
+#include "db/leb128.h"
+#include "parse/spill.h"
 
-/* A key, from its high bits down: bin 14, is_pcpu 1, then VCPU index 32 and state 3, or pCPU 24 and
- * domain 16. Never 0. */
-enum { ID_BITS = 41, PCPU_BIT = ID_BITS, BIN_SHIFT = PCPU_BIT + 1, STATE_BITS = 3, DOMID_BITS = 16 };
+#define FIRST_BINS 1024 /* an overview has hardly more columns */
+#define SPILL_MEMORY (4u << 20)
+#define READ_BYTES (64u << 10)
 
-struct cell {
-    uint64_t key; /* 0: free */
+struct place {
+    int32_t pcpu;
     int64_t ns;
-    uint64_t n; /* additions that began in this bin */
+};
+
+struct open {
+    int64_t bin;
+    int64_t running_ns, runnable_ns, unknown_ns;
+    uint64_t intervals;
+    GArray *places; /* struct place; NULL: the VCPU is new */
 };
 
 struct xt_shares {
     int64_t bin_ns;
-    unsigned bins;
-    int64_t last_bin, last_from, last_to; /* the bin that was asked for last: mostly it is the same again */
-    struct cell *cells;
-    unsigned size; /* of cells, a power of two */
-    unsigned n;    /* used */
-    unsigned max;
+    unsigned bins, shift; /* shift: bins to be halved so often on their way out */
+    GArray *open;         /* struct open, by VCPU index */
+    GByteArray *packed;   /* row that is being packed */
+    struct xt_spill *rows; /* bytes: length (uint32_t), then bin, VCPU, times, intervals and pairs of places */
+    uint64_t n_rows;
 };
 
-struct xt_shares *xt_shares_new(int64_t duration_ns, unsigned max_cells)
+static void clear_open(gpointer data)
+{
+    struct open *open = data;
+
+    if (open->places)
+        g_array_unref(open->places);
+}
+
+static GArray *new_open(void)
+{
+    GArray *open = g_array_new(FALSE, TRUE, sizeof(struct open));
+
+    g_array_set_clear_func(open, clear_open);
+    return open;
+}
+
+struct xt_shares *xt_shares_new(int64_t duration_ns)
 {
     struct xt_shares *s = g_new0(struct xt_shares, 1);
 
     s->bin_ns = MAX((duration_ns + FIRST_BINS - 1) / FIRST_BINS, 1);
     s->bins = FIRST_BINS;
-    s->size = 1024;
-    s->max = max_cells;
-    s->cells = g_new0(struct cell, s->size);
+    s->open = new_open();
+    s->packed = g_byte_array_new();
+    s->rows = xt_spill_new(1, SPILL_MEMORY, NULL);
     return s;
 }
 
@@ -43,120 +64,130 @@ void xt_shares_free(struct xt_shares *s)
 {
     if (!s)
         return;
-    g_free(s->cells);
+    g_array_unref(s->open);
+    g_byte_array_unref(s->packed);
+    xt_spill_free(s->rows);
     g_free(s);
 }
 
-static uint64_t key_of(uint64_t bin, uint64_t id)
+static bool is_empty(const struct open *open)
 {
-    return (bin << BIN_SHIFT | id) + 1;
+    return open->running_ns == 0 && open->runnable_ns == 0 && open->unknown_ns == 0;
 }
 
-static uint64_t bin_of(uint64_t key)
+/* Begins another bin. */
+static void reopen(struct open *open, int64_t bin)
 {
-    return (key - 1) >> BIN_SHIFT;
+    GArray *places = open->places ? open->places : g_array_new(FALSE, FALSE, sizeof(struct place));
+
+    g_array_set_size(places, 0);
+    *open = (struct open){ .bin = bin, .places = places };
 }
 
-static uint64_t id_of(uint64_t key)
+static struct open *open_of(GArray *all, uint32_t vcpu)
 {
-    return (key - 1) & (((uint64_t)1 << BIN_SHIFT) - 1);
+    struct open *open;
+
+    if (vcpu >= all->len)
+        g_array_set_size(all, vcpu + 1);
+    open = &g_array_index(all, struct open, vcpu);
+    if (!open->places)
+        reopen(open, 0);
+    return open;
 }
 
-static struct cell *find(struct cell *cells, unsigned size, uint64_t key)
+static void add_place(struct open *open, int32_t pcpu, int64_t ns)
 {
-    unsigned at = (unsigned)((key * 0x9e3779b97f4a7c15u) >> 32) & (size - 1);
+    struct place place = { pcpu, ns };
 
-    while (cells[at].key && cells[at].key != key)
-        at = (at + 1) & (size - 1);
-    return &cells[at];
-}
-
-/* Into a table of another size, bins divided by 1 << shift. */
-static void rehash(struct xt_shares *s, unsigned size, unsigned shift)
-{
-    struct cell *cells = g_new0(struct cell, size);
-
-    s->n = 0;
-    for (unsigned i = 0; i < s->size; i++) {
-        uint64_t key = s->cells[i].key;
-        struct cell *cell;
-
-        if (!key)
+    for (guint i = open->places->len; i > 0; i--) { /* mostly where it ran last */
+        if (g_array_index(open->places, struct place, i - 1).pcpu != pcpu)
             continue;
-        key = key_of(bin_of(key) >> shift, id_of(key));
-        cell = find(cells, size, key);
-        s->n += cell->key == 0;
-        cell->key = key;
-        cell->ns += s->cells[i].ns;
-        cell->n += s->cells[i].n;
-    }
-    g_free(s->cells);
-    s->cells = cells;
-    s->size = size;
-    s->bin_ns <<= shift;
-    s->last_to = s->last_from;
-    s->bins >>= shift;
-}
-
-static void make_room(struct xt_shares *s)
-{
-    if (s->n * 2 < s->size)
+        g_array_index(open->places, struct place, i - 1).ns += ns;
         return;
-    if (s->n < s->max)
-        rehash(s, s->size * 2, 0);
-    else
-        while (s->n * 2 >= s->size && s->bins > 1)
-            rehash(s, s->size, 1);
-}
-
-static int64_t bin_at(struct xt_shares *s, int64_t ts)
-{
-    if (ts < s->last_from || ts >= s->last_to) {
-        s->last_bin = ts / s->bin_ns;
-        s->last_from = s->last_bin * s->bin_ns;
-        s->last_to = s->last_from + s->bin_ns;
     }
-    return s->last_bin;
+    g_array_append_val(open->places, place);
 }
 
-static void add(struct xt_shares *s, uint64_t id, int64_t ts, int64_t end_ts)
+static void pack_places(const struct open *open, GByteArray *bytes)
 {
-    for (uint64_t begins = 1; ts < end_ts; begins = 0) {
-        struct cell *cell;
-        int64_t bin, until;
+    for (guint i = 0; i < open->places->len; i++) {
+        const struct place *place = &g_array_index(open->places, struct place, i);
 
-        make_room(s);
-        bin = bin_at(s, ts);
-        until = MIN(s->last_to, end_ts);
-        cell = find(s->cells, s->size, key_of((uint64_t)bin, id));
-        s->n += cell->key == 0;
-        cell->key = key_of((uint64_t)bin, id);
-        cell->ns += until - ts;
-        cell->n += begins;
-        ts = until;
+        xt_put_leb128(bytes, (uint64_t)place->pcpu);
+        xt_put_leb128(bytes, (uint64_t)place->ns);
     }
 }
 
-void xt_shares_add_vcpu(struct xt_shares *s, uint32_t vcpu, enum xt_state state, int64_t ts, int64_t end_ts)
+static bool keep(struct xt_shares *s, uint32_t vcpu, const struct open *open, GError **error)
 {
-    if (state == XT_RUNNING || state == XT_RUNNABLE || state == XT_UNKNOWN)
-        add(s, (uint64_t)vcpu << STATE_BITS | state, MAX(ts, 0), end_ts);
+    uint32_t length = 0;
+
+    g_byte_array_set_size(s->packed, 0);
+    g_byte_array_append(s->packed, (const uint8_t *)&length, sizeof(length));
+    xt_put_leb128(s->packed, (uint64_t)open->bin);
+    xt_put_leb128(s->packed, vcpu);
+    xt_put_leb128(s->packed, (uint64_t)open->running_ns);
+    xt_put_leb128(s->packed, (uint64_t)open->runnable_ns);
+    xt_put_leb128(s->packed, (uint64_t)open->unknown_ns);
+    xt_put_leb128(s->packed, open->intervals);
+    pack_places(open, s->packed);
+    length = s->packed->len - (uint32_t)sizeof(length);
+    memcpy(s->packed->data, &length, sizeof(length));
+    s->n_rows++;
+    return xt_spill_append(s->rows, s->packed->data, s->packed->len, error);
 }
 
-void xt_shares_add_pcpu(struct xt_shares *s, int32_t pcpu, uint16_t domid, int64_t ts, int64_t end_ts)
+/* Makes bin the open one of a VCPU. */
+static bool move_to(struct xt_shares *s, uint32_t vcpu, struct open *open, int64_t bin, GError **error)
 {
-    add(s, (uint64_t)1 << PCPU_BIT | (uint64_t)(uint32_t)pcpu << DOMID_BITS | domid, MAX(ts, 0), end_ts);
-}
-
-bool xt_shares_shrink(struct xt_shares *s, uint64_t max_cells, unsigned min_bins)
-{
-    while (s->n > max_cells && s->bins / 2 >= min_bins)
-        rehash(s, s->size, 1);
-    if (s->n <= max_cells && s->bins >= min_bins)
+    if (open->bin == bin)
         return true;
-    memset(s->cells, 0, s->size * sizeof(*s->cells));
-    s->n = 0;
-    return false;
+    if (!is_empty(open) && !keep(s, vcpu, open, error))
+        return false;
+    reopen(open, bin);
+    return true;
+}
+
+bool xt_shares_add(struct xt_shares *s, uint32_t vcpu, enum xt_state state, int32_t pcpu, int64_t ts, int64_t end_ts,
+                   GError **error)
+{
+    struct open *open;
+    bool begins = true;
+
+    if (state != XT_RUNNING && state != XT_RUNNABLE && state != XT_UNKNOWN)
+        return true;
+    open = open_of(s->open, vcpu);
+    for (ts = MAX(ts, 0); ts < end_ts; begins = false) {
+        bool same = ts >= open->bin * s->bin_ns && ts < (open->bin + 1) * s->bin_ns;
+        int64_t bin = same ? open->bin : ts / s->bin_ns, ns = MIN((bin + 1) * s->bin_ns, end_ts) - ts;
+
+        if (!move_to(s, vcpu, open, bin, error))
+            return false;
+        open->running_ns += state == XT_RUNNING ? ns : 0;
+        open->runnable_ns += state == XT_RUNNABLE ? ns : 0;
+        open->unknown_ns += state == XT_UNKNOWN ? ns : 0;
+        open->intervals += begins;
+        if (state == XT_RUNNING && pcpu >= 0)
+            add_place(open, pcpu, ns);
+        ts += ns;
+    }
+    return true;
+}
+
+bool xt_shares_finish(struct xt_shares *s, uint64_t max_rows, unsigned min_bins, bool *fits, GError **error)
+{
+    for (guint v = 0; v < s->open->len; v++) {
+        struct open *open = &g_array_index(s->open, struct open, v);
+
+        if (!is_empty(open) && !keep(s, v, open, error))
+            return false;
+    }
+    while (s->n_rows >> s->shift > max_rows && s->bins >> (s->shift + 1) >= min_bins)
+        s->shift++;
+    *fits = s->n_rows >> s->shift <= max_rows && s->bins >> s->shift >= min_bins;
+    s->bin_ns <<= s->shift;
+    return true;
 }
 
 int64_t xt_shares_bin_ns(const struct xt_shares *s)
@@ -164,68 +195,100 @@ int64_t xt_shares_bin_ns(const struct xt_shares *s)
     return s->bin_ns;
 }
 
-static int compare_cells(const void *a, const void *b)
-{
-    uint64_t x = ((const struct cell *)a)->key, y = ((const struct cell *)b)->key;
+/* Rows on their way out: several bins of a VCPU become one. */
+struct walk {
+    struct xt_shares *shares;
+    GArray *open;
+    bool (*each)(void *user, const struct xt_share *share, GError **error);
+    void *user;
+};
 
-    return (x > y) - (x < y);
-}
-
-static bool give_pcpu(const struct cell *cell, bool (*each)(void *, const struct xt_share *), void *user)
+static bool hand_out(struct walk *w, uint32_t vcpu, const struct open *open, GError **error)
 {
-    uint64_t id = id_of(cell->key) & (((uint64_t)1 << PCPU_BIT) - 1);
     struct xt_share share = {
-        .bin = (unsigned)bin_of(cell->key),
-        .is_pcpu = true,
-        .pcpu = (int32_t)(id >> DOMID_BITS),
-        .domid = (uint16_t)id,
-        .running_ns = cell->ns,
+        .bin = (uint32_t)open->bin,
+        .vcpu = vcpu,
+        .running_ns = open->running_ns,
+        .runnable_ns = open->runnable_ns,
+        .unknown_ns = open->unknown_ns,
+        .intervals = open->intervals,
     };
 
-    return each(user, &share);
+    if (is_empty(open))
+        return true;
+    g_byte_array_set_size(w->shares->packed, 0);
+    pack_places(open, w->shares->packed);
+    share.pcpus = w->shares->packed->data;
+    share.pcpus_bytes = w->shares->packed->len;
+    return w->each(w->user, &share, error);
 }
 
-/* The states of a VCPU in a bin lie side by side; returns how many there are, 0 to stop. */
-static unsigned give_vcpu(const struct cell *cells, unsigned n, bool (*each)(void *, const struct xt_share *),
-                          void *user)
+static bool pass_row(struct walk *w, const uint8_t *at, const uint8_t *end, GError **error)
 {
-    uint64_t same = (cells[0].key - 1) >> STATE_BITS;
-    struct xt_share share = { .bin = (unsigned)bin_of(cells[0].key),
-                              .vcpu = (uint32_t)(id_of(cells[0].key) >> STATE_BITS) };
-    unsigned i;
+    uint64_t values[6], pcpu, ns;
+    struct open *open;
 
-    for (i = 0; i < n && (cells[i].key - 1) >> STATE_BITS == same; i++) {
-        unsigned state = (unsigned)(cells[i].key - 1) & ((1u << STATE_BITS) - 1);
-
-        share.intervals += cells[i].n;
-        if (state == XT_RUNNING)
-            share.running_ns = cells[i].ns;
-        else if (state == XT_RUNNABLE)
-            share.runnable_ns = cells[i].ns;
-        else
-            share.unknown_ns = cells[i].ns;
+    for (unsigned i = 0; i < G_N_ELEMENTS(values); i++)
+        xt_take_leb128(&at, end, &values[i]);
+    values[0] >>= w->shares->shift;
+    open = open_of(w->open, (uint32_t)values[1]);
+    if (open->bin != (int64_t)values[0]) {
+        if (!hand_out(w, (uint32_t)values[1], open, error))
+            return false;
+        reopen(open, (int64_t)values[0]);
     }
-    return each(user, &share) ? i : 0;
+    open->running_ns += (int64_t)values[2];
+    open->runnable_ns += (int64_t)values[3];
+    open->unknown_ns += (int64_t)values[4];
+    open->intervals += values[5];
+    while (xt_take_leb128(&at, end, &pcpu) && xt_take_leb128(&at, end, &ns))
+        add_place(open, (int32_t)pcpu, (int64_t)ns);
+    return true;
 }
 
-bool xt_shares_each(struct xt_shares *s, bool (*each)(void *user, const struct xt_share *share), void *user)
+/* Hands on the whole rows that the first n bytes of buffer hold; *used: how many bytes these are. */
+static bool pass_rows(struct walk *w, const uint8_t *buffer, size_t n, size_t *used, GError **error)
 {
-    struct cell *cells = g_new(struct cell, s->n + 1);
-    unsigned n = 0, step;
+    uint32_t length;
+
+    for (*used = 0; *used + sizeof(length) <= n; *used += sizeof(length) + length) {
+        const uint8_t *row = buffer + *used + sizeof(length);
+
+        memcpy(&length, buffer + *used, sizeof(length));
+        if (*used + sizeof(length) + length > n)
+            return true;
+        if (!pass_row(w, row, row + length, error))
+            return false;
+    }
+    return true;
+}
+
+static bool walk_rows(struct walk *w, GError **error)
+{
+    uint64_t total = xt_spill_count(w->shares->rows), at = 0;
+    size_t size = READ_BYTES, used = 0;
+    uint8_t *buffer = g_malloc(size);
     bool ok = true;
 
-    for (unsigned i = 0; i < s->size; i++) {
-        if (s->cells[i].key)
-            cells[n++] = s->cells[i];
+    for (; ok && at < total; at += used) {
+        size_t n = (size_t)MIN(total - at, size);
+
+        ok = xt_spill_read(w->shares->rows, at, n, buffer, error) && pass_rows(w, buffer, n, &used, error);
+        if (ok && used == 0) /* a row of very many pCPUs */
+            buffer = g_realloc(buffer, size *= 2);
     }
-    qsort(cells, n, sizeof(*cells), compare_cells);
-    for (unsigned i = 0; ok && i < n; i += step) {
-        step = 1;
-        if (id_of(cells[i].key) >> PCPU_BIT)
-            ok = give_pcpu(&cells[i], each, user);
-        else
-            ok = (step = give_vcpu(&cells[i], n - i, each, user)) > 0;
-    }
-    g_free(cells);
+    g_free(buffer);
+    return ok;
+}
+
+bool xt_shares_each(struct xt_shares *s, bool (*each)(void *user, const struct xt_share *share, GError **error),
+                    void *user, GError **error)
+{
+    struct walk w = { .shares = s, .open = new_open(), .each = each, .user = user };
+    bool ok = walk_rows(&w, error);
+
+    for (guint v = 0; ok && v < w.open->len; v++)
+        ok = hand_out(&w, v, &g_array_index(w.open, struct open, v), error);
+    g_array_unref(w.open);
     return ok;
 }

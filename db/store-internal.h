@@ -34,8 +34,7 @@ struct pending {
 
 struct xt_store {
     struct xt_db *db;
-    struct xt_shares *shares;
-    uint64_t n_dispatches;
+    struct xt_shares *shares; /* NULL: the run is short, it needs none */
     struct xt_store_options options;
     struct xt_sink sink;
     struct xt_writer *writer;

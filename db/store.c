@@ -8,9 +8,10 @@
 #include "db/store-internal.h"
 #include "parse/error.h"
 
-#define MAX_SHARES (1 << 19)       /* cells kept while the run goes by: 16 MiB */
-#define LONG_RUN_DISPATCHES 300000 /* an overview reads so many in a fraction of a second */
-#define FEWEST_BINS 256            /* coarser ones show nothing */
+#define LONG_RUN_RECORDS 5000000  /* of shorter runs an overview reads all intervals in a fraction of a second */
+#define RECORDS_PER_SHARE 128     /* at least: shares are few beside the rows they save */
+#define MOST_SHARES 150000     /* rows that an overview reads in a fraction of a second */
+#define FEWEST_BINS 256           /* coarser ones show nothing */
 
 static int64_t how_id(struct xt_store *s, const struct xt_how *how)
 {
@@ -94,7 +95,8 @@ static bool on_begin(void *self, const struct xt_run *run, GError **error)
     s->run = *run;
     s->pcpus = g_memdup2(run->pcpus, run->n_pcpus * sizeof(*run->pcpus));
     s->run.pcpus = s->pcpus;
-    s->shares = xt_shares_new(run->duration_ns, MAX_SHARES);
+    if (run->records >= LONG_RUN_RECORDS)
+        s->shares = xt_shares_new(run->duration_ns);
     return true;
 }
 
@@ -110,15 +112,14 @@ static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
     return true;
 }
 
-static void share_dispatch(struct xt_store *s, const struct xt_dispatch *d)
+static bool share_dispatch(struct xt_store *s, const struct xt_dispatch *d, GError **error)
 {
-    if (xt_vcpu_is_idle(d->vcpu))
-        return;
-    xt_shares_add_vcpu(s->shares, d->vcpu->index, d->off_state, d->off_ts, d->ready_ts);
-    xt_shares_add_vcpu(s->shares, d->vcpu->index, XT_RUNNABLE, d->ready_ts, d->run_ts);
-    xt_shares_add_vcpu(s->shares, d->vcpu->index, XT_RUNNING, d->run_ts, d->end_ts);
-    if (d->pcpu != XT_NO_PCPU)
-        xt_shares_add_pcpu(s->shares, d->pcpu, d->vcpu->domid, d->run_ts, d->end_ts);
+    uint32_t vcpu = d->vcpu->index;
+
+    return !s->shares || xt_vcpu_is_idle(d->vcpu) ||
+           (xt_shares_add(s->shares, vcpu, d->off_state, XT_NO_PCPU, d->off_ts, d->ready_ts, error) &&
+            xt_shares_add(s->shares, vcpu, XT_RUNNABLE, XT_NO_PCPU, d->ready_ts, d->run_ts, error) &&
+            xt_shares_add(s->shares, vcpu, XT_RUNNING, d->pcpu, d->run_ts, d->end_ts, error));
 }
 
 static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
@@ -154,9 +155,7 @@ static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
     row[12] = or_null(d->budget_left_ns);
     row[13] = how.latency_apart ? d->latency_ns : XT_NULL;
     s->reached = d->end_ts;
-    s->n_dispatches++;
-    share_dispatch(s, d);
-    return true;
+    return share_dispatch(s, d, error);
 }
 
 static bool on_interval(void *self, const struct xt_interval *i, GError **error)
@@ -174,9 +173,8 @@ static bool on_interval(void *self, const struct xt_interval *i, GError **error)
     row[1] = how_id(s, &how);
     row[2] = i->ts;
     row[3] = i->end_ts - i->ts;
-    if (!xt_vcpu_is_idle(i->vcpu))
-        xt_shares_add_vcpu(s->shares, i->vcpu->index, i->state, i->ts, i->end_ts);
-    return true;
+    return !s->shares || xt_vcpu_is_idle(i->vcpu) ||
+           xt_shares_add(s->shares, i->vcpu->index, i->state, XT_NO_PCPU, i->ts, i->end_ts, error);
 }
 
 static bool on_decision(void *self, const struct xt_decision *d, GError **error)
@@ -392,54 +390,66 @@ static bool on_loss(void *self, const struct xt_loss *l, GError **error)
 
 struct share_writer {
     struct xt_store *store;
-    GError **error;
+    sqlite3_stmt *insert;
 };
 
-static bool add_share(void *user, const struct xt_share *share)
+static bool write_share(void *user, const struct xt_share *share, GError **error)
 {
     struct share_writer *w = user;
-    struct xt_store *s = w->store;
-    int64_t ts = share->bin * xt_shares_bin_ns(s->shares),
-            end_ts = MIN(ts + xt_shares_bin_ns(s->shares), s->run.duration_ns);
-    int64_t *row = add_row(s, share->is_pcpu ? XT_T_PCPU_SHARE : XT_T_VCPU_SHARE, ts, end_ts, w->error);
+    struct xt_bind b = { .stmt = w->insert };
 
-    if (!row)
-        return false;
-    row[0] = share->bin;
-    row[1] = share->is_pcpu ? share->pcpu : s->vcpu_base + share->vcpu;
-    row[2] = share->is_pcpu ? share->domid : share->running_ns;
-    row[3] = share->is_pcpu ? share->running_ns : share->runnable_ns;
-    if (!share->is_pcpu) {
-        row[4] = share->unknown_ns;
-        row[5] = (int64_t)share->intervals;
-    }
-    return true;
+    put_int(&b, w->store->run_id);
+    put_int(&b, share->bin);
+    put_int(&b, w->store->vcpu_base + share->vcpu);
+    put_int(&b, share->running_ns);
+    put_int(&b, share->runnable_ns);
+    put_int(&b, share->unknown_ns);
+    put_int(&b, (int64_t)share->intervals);
+    sqlite3_bind_blob(b.stmt, ++b.at, share->pcpus_bytes > 0 ? share->pcpus : (const void *)"", (int)share->pcpus_bytes,
+                      SQLITE_STATIC);
+    if (put_row(&b))
+        return true;
+    xt_db_set_error(xt_db_sqlite(w->store->db), "storing rows", error);
+    return false;
 }
 
-/* Only where reading the intervals themselves would take long, and the shares are few beside them. */
-static bool add_shares(struct xt_store *s, GError **error)
+/* The parts of a bin of a VCPU whose time did not come in order are added up. */
+static bool write_shares(struct xt_store *s, GError **error)
 {
-    struct share_writer w = { s, error };
+    static const char sql[] =
+        "INSERT INTO vcpu_share VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+        " running_ns = running_ns + excluded.running_ns, runnable_ns = runnable_ns + excluded.runnable_ns,"
+        " unknown_ns = unknown_ns + excluded.unknown_ns, intervals = intervals + excluded.intervals,"
+        " pcpus = CAST(pcpus || excluded.pcpus AS BLOB)";
+    uint64_t most = MIN(s->run.records / RECORDS_PER_SHARE, MOST_SHARES);
+    struct share_writer w = { .store = s };
+    bool fits, ok;
 
-    if (s->n_dispatches < LONG_RUN_DISPATCHES ||
-        !xt_shares_shrink(s->shares, s->n_dispatches / 10, FEWEST_BINS)) {
+    if (!s->shares)
+        return true;
+    if (!xt_shares_finish(s->shares, most, FEWEST_BINS, &fits, error))
+        return false;
+    if (!fits) {
         g_clear_pointer(&s->shares, xt_shares_free);
         return true;
     }
-    return xt_shares_each(s->shares, add_share, &w);
+    w.insert = xt_db_prepare(xt_db_sqlite(s->db), sql, error);
+    ok = w.insert && xt_shares_each(s->shares, write_share, &w, error);
+    sqlite3_finalize(w.insert);
+    return ok;
 }
 
 static bool on_end(void *self, GError **error)
 {
     struct xt_store *s = self;
 
-    if (!flush_pending(s, error) || !add_shares(s, error))
+    if (!flush_pending(s, error))
         return false;
     for (int table = 0; table < XT_N_CHUNKED; table++) {
         if (!end_chunk(s, (enum xt_table_id)table, error))
             return false;
     }
-    return xt_writer_finish(s->writer, error);
+    return xt_writer_finish(s->writer, error) && write_shares(s, error);
 }
 
 static const struct xt_sink functions = {

@@ -20,8 +20,6 @@ static const struct {
     [XT_T_OVERHEAD] = { "overhead", 7, true },
     [XT_T_REPLENISHMENT] = { "replenishment", 5, true },
     [XT_T_PERIOD] = { "period", 13, true },
-    [XT_T_VCPU_SHARE] = { "vcpu_share", 6, true },
-    [XT_T_PCPU_SHARE] = { "pcpu_share", 4, true },
     [XT_T_LOSS] = { "loss", 5, true },
     [XT_T_CHUNK] = { "chunk", 6, false },
     [XT_T_BLAME] = { "blame_part", 6, false },

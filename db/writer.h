@@ -17,8 +17,6 @@ enum xt_table_id {
     XT_T_OVERHEAD,
     XT_T_REPLENISHMENT,
     XT_T_PERIOD,
-    XT_T_VCPU_SHARE,
-    XT_T_PCPU_SHARE,
     XT_N_CHUNKED,
     XT_T_LOSS = XT_N_CHUNKED,
     XT_T_CHUNK,

@@ -137,38 +137,31 @@ static bool add_side_by_side(struct compare *c)
     return ok;
 }
 
-static int compare_deadlines(gconstpointer a, gconstpointer b)
+/* Worst first: by what it fell short. */
+static int compare_short(gconstpointer a, gconstpointer b)
 {
-    const struct xt_db_period *x = a, *y = b;
-    if (x->deadline != y->deadline)
-        return x->deadline < y->deadline ? -1 : 1;
-    return x->vcpu < y->vcpu ? -1 : x->vcpu > y->vcpu;
+    const struct xt_db_miss *x = a, *y = b;
+    if (x->short_ns != y->short_ns)
+        return x->short_ns < y->short_ns ? 1 : -1;
+    return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Numbers count by deadline, as in the figures; worst is by what it fell short. */
 static bool add_misses_of(struct compare *c, const struct xt_db_run *run, unsigned *drawn)
 {
-    GArray *worst = xt_db_misses(c->db, run->id, c->error);
-    if (!worst)
+    GArray *misses = xt_db_misses(c->db, run->id, INT64_MIN, INT64_MAX, c->error);
+    if (!misses)
         return false;
-    GArray *ordered = g_array_new(FALSE, FALSE, sizeof(struct xt_db_period));
-    g_array_append_vals(ordered, worst->data, worst->len);
-    g_array_sort(ordered, compare_deadlines);
+    g_array_sort(misses, compare_short);
     bool ok = true;
 
-    for (unsigned i = 0; ok && i < MIN(worst->len, MOST_MISSES) && *drawn < MOST_MISS_FIGURES;
-         i++, (*drawn)++) {
-        const struct xt_db_period *miss = &g_array_index(worst, struct xt_db_period, i);
+    for (unsigned i = 0; ok && i < MIN(misses->len, MOST_MISSES) && *drawn < MOST_MISS_FIGURES; i++, (*drawn)++) {
         struct xt_scene_request request;
         fill_run(&request, run->name);
-        request.miss = 1;
-        while (g_array_index(ordered, struct xt_db_period, request.miss - 1).id != miss->id)
-            request.miss++;
+        request.miss = g_array_index(misses, struct xt_db_miss, i).number;
         struct xt_scene *scene = xt_scene_query(c->db, &request, c->error);
         ok = scene && add_gantt(c, &scene, 1, XT_ROWS_PCPU | XT_ROWS_VCPU);
     }
-    g_array_unref(ordered);
-    g_array_unref(worst);
+    g_array_unref(misses);
     return ok;
 }
 

@@ -3,8 +3,6 @@
 
 #include "render/gantt-private.h"
 
-#define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
-
 /* Adds owner's share on top of *filled (ns per column, owned by the caller) and draws it as one stepped area.
  */
 static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row,
@@ -41,14 +39,6 @@ static void stack(struct gantt *g, const struct panel *panel, struct xt_canvas *
     g_array_unref(bottom);
 }
 
-static int64_t sum(const int64_t *share, unsigned n)
-{
-    int64_t total = 0;
-    for (unsigned c = 0; c < n; c++)
-        total += share[c];
-    return total;
-}
-
 static struct xt_paint owner_paint(const struct xt_look *look)
 {
     return (struct xt_paint){
@@ -63,58 +53,6 @@ static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER,
                                               .texture = XT_TEXTURE_FALLING,
                                               .texture_ink = XT_COLOUR_UNKNOWN};
 
-struct owner {
-    int owner;
-    int64_t sum;
-};
-
-static int by_sum(gconstpointer a, gconstpointer b)
-{
-    const struct owner *x = a, *y = b;
-    return x->sum != y->sum ? (x->sum < y->sum ? 1 : -1) : x->owner - y->owner;
-}
-
-static int by_number(gconstpointer a, gconstpointer b)
-{
-    return ((const struct owner *)a)->owner - ((const struct owner *)b)->owner;
-}
-
-/* Who has a share >= 0 of a row. *n_first of them have a colour of their own and come by number; the rest, if
- * any, is pooled. */
-static GArray *owners_of(const struct xt_density *d, int row, unsigned *n_first)
-{
-    GArray *owners = g_array_new(FALSE, FALSE, sizeof(struct owner));
-    GHashTableIter iter;
-    gpointer key, share;
-
-    g_hash_table_iter_init(&iter, d->shares);
-    while (g_hash_table_iter_next(&iter, &key, &share)) {
-        int64_t k = *(int64_t *)key;
-        struct owner one = {.owner = (int)(uint32_t)k};
-        if ((int)(k >> 32) != row || one.owner < 0)
-            continue;
-        one.sum = sum(share, d->n_columns);
-        g_array_append_val(owners, one);
-    }
-    g_array_sort(owners, by_sum);
-    *n_first = MIN(owners->len, MOST_OWNERS);
-    if (*n_first > 0)
-        qsort(owners->data, *n_first, sizeof(struct owner), by_number);
-    return owners;
-}
-
-/* The shares of the pooled owners together; caller frees. */
-static int64_t *pool(const struct xt_density *d, int row, const GArray *owners, unsigned from)
-{
-    int64_t *pooled = g_new0(int64_t, d->n_columns);
-    for (unsigned i = from; i < owners->len; i++) {
-        const int64_t *share = xt_density_share(d, row, g_array_index(owners, struct owner, i).owner);
-        for (unsigned c = 0; c < d->n_columns; c++)
-            pooled[c] += share[c];
-    }
-    return pooled;
-}
-
 static void draw_share(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
                        const struct row *row, int density_row, int64_t *filled, int owner,
                        const struct xt_paint *paint, struct xt_tag tag)
@@ -122,7 +60,7 @@ static void draw_share(struct gantt *g, const struct panel *panel, struct xt_can
     const int64_t *share = xt_density_share(panel->scene->density, density_row, owner);
     if (!share)
         return;
-    tag.dur = sum(share, panel->scene->density->n_columns);
+    tag.dur = xt_density_sum(panel->scene->density, share);
     stack(g, panel, canvas, row, filled, share, paint, &tag);
 }
 
@@ -138,10 +76,10 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
     int density_row = is_pcpu ? xt_density_row_pcpu(pcpu) : xt_density_row_vcpu(row->index);
     int64_t *filled = g_new0(int64_t, d->n_columns);
     unsigned n_first;
-    GArray *owners = owners_of(d, density_row, &n_first);
+    GArray *owners = xt_density_ranked(d, density_row, &n_first);
 
     for (unsigned i = 0; i < n_first; i++) {
-        int owner = g_array_index(owners, struct owner, i).owner;
+        int owner = g_array_index(owners, struct xt_owner, i).owner;
         int domid = is_pcpu ? owner : vcpu->domid;
         struct xt_look look = gantt_look(g, domid, is_pcpu ? pcpu : owner);
         struct xt_paint paint = owner_paint(&look);
@@ -157,8 +95,8 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
         g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
     }
     if (n_first < owners->len) {
-        int64_t *others = pool(d, density_row, owners, n_first);
-        struct xt_tag tag = {"share others", scene->from, sum(others, d->n_columns), -1, -1, pcpu};
+        int64_t *others = xt_density_pool(d, density_row, owners, n_first);
+        struct xt_tag tag = {"share others", scene->from, xt_density_sum(d, others), -1, -1, pcpu};
         stack(g, panel, canvas, row, filled, others, &gantt_paint_others, &tag);
         g->used[USED_OTHERS] = true;
         g_free(others);

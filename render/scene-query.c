@@ -25,7 +25,7 @@ struct query {
     GPtrArray *vcpus;    /* struct xt_db_vcpu * */
     GHashTable *index;   /* struct xt_db_vcpu.id -> index in scene->vcpus + 1 */
     GHashTable *all;     /* likewise, every VCPU but idle ones -> struct xt_db_vcpu * */
-    GArray *misses;      /* struct xt_db_period by deadline */
+    GArray *periods;     /* struct xt_db_period that are shown */
     GArray *replenish;   /* struct xt_scene_replenish */
     GArray *before;      /* struct xt_scene_interval before or in the window, for the budgets */
     int64_t lookback;    /* where those begin */
@@ -43,23 +43,6 @@ static bool is_hidden(const struct query *q, int index)
     return g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).hidden;
 }
 
-static int compare_misses(const void *a, const void *b)
-{
-    const struct xt_db_period *x = a, *y = b;
-    if (x->deadline != y->deadline)
-        return x->deadline < y->deadline ? -1 : 1;
-    return x->vcpu < y->vcpu ? -1 : x->vcpu > y->vcpu;
-}
-
-static int miss_number(const struct query *q, const struct xt_db_period *period)
-{
-    if (q->misses->len == 0)
-        return 0;
-    const struct xt_db_period *found =
-        bsearch(period, q->misses->data, q->misses->len, sizeof(*found), compare_misses);
-    return found ? (int)(found - (const struct xt_db_period *)q->misses->data) + 1 : 0;
-}
-
 static const struct xt_db_vcpu *vcpu_of(const struct query *q, int64_t id)
 {
     return g_hash_table_lookup(q->all, &id);
@@ -73,17 +56,29 @@ static void centre(struct query *q, int64_t middle, int64_t width)
     q->scene->from = MAX(MIN(q->scene->from, q->scene->to - width), 0);
 }
 
+static bool find_miss(struct query *q, int n, struct xt_db_period *period, GError **error)
+{
+    GArray *misses = xt_db_misses(q->db, q->run->id, INT64_MIN, INT64_MAX, error);
+    if (!misses)
+        return false;
+    bool ok = false;
+    if ((unsigned)n <= misses->len)
+        ok = xt_db_period_get(q->db, g_array_index(misses, struct xt_db_miss, n - 1).id, period, error);
+    else
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
+                    misses->len > 0 ? "run %s has no miss %d: it has misses 1 to %u"
+                                    : "run %s has no miss %d: no server period was missed",
+                    q->run->name, n, misses->len);
+    g_array_unref(misses);
+    return ok;
+}
+
 static bool window_of_miss(struct query *q, GError **error)
 {
     int n = q->request->miss;
-    if ((unsigned)n > q->misses->len) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE,
-                    q->misses->len > 0 ? "run %s has no miss %d: it has misses 1 to %u"
-                                       : "run %s has no miss %d: no server period was missed",
-                    q->run->name, n, q->misses->len);
+    struct xt_db_period period, *m = &period;
+    if (!find_miss(q, n, &period, error))
         return false;
-    }
-    const struct xt_db_period *m = &g_array_index(q->misses, struct xt_db_period, n - 1);
     const struct xt_db_vcpu *vcpu = vcpu_of(q, m->vcpu);
     static const char *const causes[XT_N_BLAMES] = {[XT_BLAME_OVERLOAD] = "work with an earlier deadline",
                                                     [XT_BLAME_INVERSION] = "work with a later deadline",
@@ -276,13 +271,18 @@ static void add_to_density(struct query *q, const struct xt_scene_interval *i)
     }
 }
 
+/* How many columns an overview should have: less than the figure could show where there are many rows. */
+static unsigned columns_wanted(const struct query *q)
+{
+    unsigned rows = q->scene->vcpus->len + q->scene->pcpus->len, most = q->request->n_columns;
+    return CLAMP(MOST_CELLS / MAX(rows, 1u), MIN(LEAST_COLUMNS, most), most);
+}
+
 /* What was collected as boxes becomes an overview; further intervals go there at once. */
 static void turn_to_density(struct query *q)
 {
-    unsigned rows = q->scene->vcpus->len + q->scene->pcpus->len;
-    unsigned columns =
-        CLAMP(MOST_CELLS / MAX(rows, 1u), MIN(LEAST_COLUMNS, q->request->n_columns), q->request->n_columns);
-    q->scene->density = xt_density_new(q->scene->from, q->scene->to, columns);
+    int64_t from = q->scene->from, to = q->scene->to, columns = columns_wanted(q);
+    q->scene->density = xt_density_new(from, to, from, (to - from + columns - 1) / columns);
     for (unsigned i = 0; i < q->scene->intervals->len; i++)
         add_to_density(q, &g_array_index(q->scene->intervals, struct xt_scene_interval, i));
     g_array_set_size(q->scene->intervals, 0);
@@ -335,6 +335,138 @@ static bool take_interval(void *user, const struct xt_db_interval *row)
     return true;
 }
 
+/* Bins of shares that lie in the window as a whole. */
+struct bins {
+    int64_t first, end;
+};
+
+static struct bins whole_bins(const struct query *q)
+{
+    int64_t ns = q->run->share_ns, from = q->scene->from, to = q->scene->to;
+    if (ns == 0)
+        return (struct bins){0, 0};
+    return (struct bins){.first = (from + ns - 1) / ns, .end = to == q->run->duration_ns ? (to + ns - 1) / ns : to / ns};
+}
+
+static void add_running_share(struct query *q, const struct xt_db_share *share, int index, int64_t ts)
+{
+    struct xt_density *d = q->scene->density;
+    int row = xt_density_row_vcpu(index), domid = g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).domid;
+    int64_t nowhere = share->running_ns;
+
+    for (unsigned i = 0; i < share->n_places; i++) {
+        const struct xt_db_place *place = &share->places[i];
+        xt_density_add_at(d, xt_density_row_pcpu(place->pcpu), domid, ts, place->running_ns);
+        if (!q->request->colour_by_pcpu)
+            continue;
+        xt_density_add_at(d, row, place->pcpu, ts, place->running_ns);
+        nowhere -= place->running_ns;
+    }
+    if (nowhere > 0)
+        xt_density_add_at(d, row, 0, ts, nowhere);
+}
+
+static bool take_share(void *user, const struct xt_db_share *share)
+{
+    struct query *q = user;
+    struct xt_density *d = q->scene->density;
+    int index = index_of(q, share->vcpu);
+    int64_t ts = share->bin * q->run->share_ns;
+
+    if (index < 0)
+        return true;
+    add_running_share(q, share, index, ts);
+    if (share->runnable_ns > 0)
+        xt_density_add_at(d, xt_density_row_vcpu(index), XT_SHARE_RUNNABLE, ts, share->runnable_ns);
+    if (share->unknown_ns > 0)
+        xt_density_add_at(d, xt_density_row_vcpu(index), XT_SHARE_UNKNOWN, ts, share->unknown_ns);
+    g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).running_ns += share->running_ns;
+    q->row_count[index] += share->intervals;
+    q->scene->n_intervals += share->intervals;
+    return true;
+}
+
+/* A part of the window that no whole bin covers. */
+struct edge {
+    struct query *q;
+    int64_t from, to;
+};
+
+static bool take_edge(void *user, const struct xt_db_interval *row)
+{
+    const struct edge *edge = user;
+    struct query *q = edge->q;
+    int index = index_of(q, row->vcpu);
+    if (index < 0 || row->state == XT_BLOCKED || row->state == XT_OFFLINE)
+        return true;
+
+    struct xt_scene_interval i = {
+        .vcpu = index, .state = row->state, .pcpu = row->pcpu, .ts = MAX(row->ts, edge->from), .end_ts = MIN(row->end_ts, edge->to)};
+    add_to_density(q, &i);
+    if (row->state == XT_RUNNING)
+        g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).running_ns += i.end_ts - i.ts;
+    if (row->ts < edge->from && edge->from > q->scene->from)
+        return true; /* counted where it began */
+    q->row_count[index]++;
+    q->scene->n_intervals++;
+    return true;
+}
+
+static bool read_edge(struct query *q, int64_t from, int64_t to, GError **error)
+{
+    struct edge edge = {q, from, to};
+    return from >= to || xt_db_each_interval(q->db, q->run->id, from, to, 0, take_edge, &edge, error);
+}
+
+/* Fills the density from shares, and from intervals where the window cuts a bin: columns are as many bins wide as it
+ * takes, so every sum is exact. */
+static bool read_shares(struct query *q, struct bins bins, GError **error)
+{
+    struct xt_scene *scene = q->scene;
+    int64_t ns = q->run->share_ns, most = MAX(columns_wanted(q) * 5 / 4, 1u);
+    int64_t column_ns = ns * ((bins.end - bins.first + most - 1) / most);
+
+    scene->density = xt_density_new(scene->from, scene->to, scene->from / column_ns * column_ns, column_ns);
+    return read_edge(q, scene->from, bins.first * ns, error) &&
+           xt_db_each_share(q->db, q->run->id, bins.first, bins.end, take_share, q, error) &&
+           read_edge(q, bins.end * ns, scene->to, error);
+}
+
+static bool has_full_row(const struct query *q)
+{
+    for (unsigned v = 0; v < q->scene->vcpus->len; v++)
+        if (too_many(q, q->row_count[v]))
+            return true;
+    return q->scene->n_intervals >= MOST_EXACT;
+}
+
+static void forget_density(struct query *q)
+{
+    g_clear_pointer(&q->scene->density, xt_density_free);
+    q->scene->n_intervals = 0;
+    for (unsigned v = 0; v < q->scene->vcpus->len; v++) {
+        q->row_count[v] = 0;
+        g_array_index(q->scene->vcpus, struct xt_scene_vcpu, v).running_ns = 0;
+    }
+}
+
+/* An overview from the shares of a long run, if that is what is wanted and they are fine enough; else there is no density
+ * afterwards. */
+static bool try_shares(struct query *q, GError **error)
+{
+    struct bins bins = whole_bins(q);
+    enum xt_detail detail = q->request->detail;
+
+    if (detail == XT_DETAIL_EXACT || bins.end - bins.first < MAX(columns_wanted(q) / 2, 1u) ||
+        (detail == XT_DETAIL_AUTO && q->scene->to - q->scene->from <= ALWAYS_EXACT_NS))
+        return true;
+    if (!read_shares(q, bins, error))
+        return false;
+    if (detail == XT_DETAIL_AUTO && !has_full_row(q))
+        forget_density(q);
+    return true;
+}
+
 static bool take_dispatch(void *user, const struct xt_db_dispatch *row)
 {
     struct query *q = user;
@@ -368,48 +500,84 @@ static bool take_replenish(void *user, const struct xt_db_replenish *row)
 
 /* false: of a VCPU without a row, or of a reference reservation where the server's own is what it was
  * scheduled by. */
-static bool is_shown(const struct query *q, const struct xt_db_period *row)
+static bool is_shown(const struct query *q, int64_t vcpu, bool reference)
 {
-    int index = index_of(q, row->vcpu);
-    return index >= 0 && !is_hidden(q, index) && !(row->reference && vcpu_of(q, row->vcpu)->period_ns > 0);
-}
-
-static struct xt_scene_period period_of(const struct query *q, const struct xt_db_period *row)
-{
-    return (struct xt_scene_period){
-        .vcpu = index_of(q, row->vcpu),
-        .release = row->release,
-        .deadline = row->deadline,
-        .budget_ns = row->budget_ns,
-        .supplied_ns = row->supplied_ns,
-        .judged = row->judged,
-        .missed = row->missed,
-        .reference = row->reference,
-        .number = row->missed ? miss_number(q, row) : 0,
-    };
+    int index = index_of(q, vcpu);
+    return index >= 0 && !is_hidden(q, index) && !(reference && vcpu_of(q, vcpu)->period_ns > 0);
 }
 
 static bool take_period(void *user, const struct xt_db_period *row)
 {
     struct query *q = user;
-    if (is_shown(q, row)) {
-        struct xt_scene_period p = period_of(q, row);
-        g_array_append_val(q->scene->periods, p);
-    }
+    if (is_shown(q, row->vcpu, row->reference))
+        g_array_append_val(q->periods, *row);
     return true;
 }
 
-static void take_misses(struct query *q)
+static int compare_misses(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < q->misses->len; i++) {
-        const struct xt_db_period *row = &g_array_index(q->misses, struct xt_db_period, i);
-        if (!is_shown(q, row))
-            continue;
-        struct xt_scene_period p = period_of(q, row);
-        g_array_append_val(q->scene->misses, p);
-        if (q->scene->density)
-            xt_density_count(q->scene->density, xt_density_row_vcpu(p.vcpu), XT_SHARE_MISSES, p.deadline);
+    const struct xt_db_miss *x = a, *y = b;
+    if (x->deadline != y->deadline)
+        return x->deadline < y->deadline ? -1 : 1;
+    return x->vcpu < y->vcpu ? -1 : x->vcpu > y->vcpu;
+}
+
+static int miss_number(const GArray *misses, const struct xt_db_period *period)
+{
+    struct xt_db_miss key = {.vcpu = period->vcpu, .deadline = period->deadline};
+    const struct xt_db_miss *found =
+        period->missed ? bsearch(&key, misses->data, misses->len, sizeof(key), compare_misses) : NULL;
+    return found ? found->number : 0;
+}
+
+/* Periods become the scene's when the misses among them have their numbers. */
+static bool add_periods(struct query *q, GError **error)
+{
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    for (unsigned n = 0; n < q->periods->len; n++) {
+        const struct xt_db_period *p = &g_array_index(q->periods, struct xt_db_period, n);
+        first = p->missed ? MIN(first, p->deadline) : first;
+        last = p->missed ? MAX(last, p->deadline) : last;
     }
+    GArray *misses = first <= last ? xt_db_misses(q->db, q->run->id, first, last + 1, error) : NULL;
+    if (first <= last && !misses)
+        return false;
+    for (unsigned n = 0; n < q->periods->len; n++) {
+        const struct xt_db_period *row = &g_array_index(q->periods, struct xt_db_period, n);
+        struct xt_scene_period p = {
+            .vcpu = index_of(q, row->vcpu),
+            .release = row->release,
+            .deadline = row->deadline,
+            .budget_ns = row->budget_ns,
+            .supplied_ns = row->supplied_ns,
+            .judged = row->judged,
+            .missed = row->missed,
+            .reference = row->reference,
+            .number = miss_number(misses, row),
+        };
+        g_array_append_val(q->scene->periods, p);
+    }
+    if (misses)
+        g_array_unref(misses);
+    return true;
+}
+
+/* Of an overview: every miss of the window. */
+static bool add_misses(struct query *q, GError **error)
+{
+    GArray *misses = xt_db_misses(q->db, q->run->id, q->scene->from, q->scene->to, error);
+    if (!misses)
+        return false;
+    for (unsigned i = 0; i < misses->len; i++) {
+        const struct xt_db_miss *row = &g_array_index(misses, struct xt_db_miss, i);
+        if (!is_shown(q, row->vcpu, row->reference))
+            continue;
+        struct xt_scene_miss miss = {index_of(q, row->vcpu), row->release, row->deadline, row->number};
+        g_array_append_val(q->scene->misses, miss);
+        xt_density_add_at(q->scene->density, xt_density_row_vcpu(miss.vcpu), XT_SHARE_MISSES, miss.deadline, 1);
+    }
+    g_array_unref(misses);
+    return true;
 }
 
 static bool take_loss(void *user, const struct xt_loss *loss)
@@ -559,28 +727,33 @@ static void hide_quiet(struct query *q)
     scene->quiet = quiet;
 }
 
+static bool read_intervals(struct query *q, GError **error)
+{
+    const struct xt_scene *scene = q->scene;
+
+    q->lookback = scene->from;
+    if (q->request->detail == XT_DETAIL_OVERVIEW)
+        turn_to_density(q);
+    else if (q->request->detail == XT_DETAIL_EXACT || scene->to - scene->from <= ALWAYS_EXACT_NS * 100LL)
+        q->lookback = lookback_of(q);
+    return xt_db_each_interval(q->db, q->run->id, q->lookback, scene->to, 0, take_interval, q, error);
+}
+
 static bool collect(struct query *q, GError **error)
 {
     struct xt_scene *scene = q->scene;
     int64_t run = q->run->id, from = scene->from, to = scene->to;
 
     q->row_count = g_new0(uint64_t, scene->vcpus->len + 1);
-    q->lookback = from;
-    if (q->request->detail == XT_DETAIL_OVERVIEW)
-        turn_to_density(q);
-    else if (q->request->detail == XT_DETAIL_EXACT || to - from <= ALWAYS_EXACT_NS * 100LL)
-        q->lookback = lookback_of(q);
-
-    if (!xt_db_each_interval(q->db, run, q->lookback, to, 0, take_interval, q, error) ||
+    if (!try_shares(q, error) || (!scene->density && !read_intervals(q, error)) ||
         !xt_db_each_loss(q->db, run, from, to, take_loss, q, error))
         return false;
     hide_quiet(q);
-    take_misses(q);
     if (scene->density)
-        return true;
+        return add_misses(q, error);
     if (!xt_db_each_dispatch(q->db, run, from, to, 0, take_dispatch, q, error) ||
         !xt_db_each_replenish(q->db, run, q->lookback, to, 0, take_replenish, q, error) ||
-        !xt_db_each_period(q->db, run, from, to, 0, take_period, q, error))
+        !xt_db_each_period(q->db, run, from, to, 0, take_period, q, error) || !add_periods(q, error))
         return false;
     if (q->request->jobs && !xt_db_each_job(q->db, run, from, to, -1, take_job, q, error))
         return false;
@@ -599,7 +772,8 @@ static void describe(struct query *q)
     scene->core_scheduling = q->run->core_scheduling;
     scene->run_ns = q->run->duration_ns;
     scene->run_lost_records = q->run->lost_records;
-    scene->run_misses = q->misses->len;
+    for (unsigned v = 0; v < q->vcpus->len; v++)
+        scene->run_misses += ((const struct xt_db_vcpu *)q->vcpus->pdata[v])->period_misses;
 }
 
 static bool answer(struct query *q, GError **error)
@@ -610,10 +784,6 @@ static bool answer(struct query *q, GError **error)
     q->vcpus = xt_db_vcpus(q->db, q->run->id, error);
     if (!q->vcpus)
         return false;
-    q->misses = xt_db_misses(q->db, q->run->id, error);
-    if (!q->misses)
-        return false;
-    g_array_sort(q->misses, compare_misses);
     GArray *pcpus = xt_db_pcpus(q->db, q->run->id, error);
     if (!pcpus)
         return false;
@@ -634,6 +804,7 @@ struct xt_scene *xt_scene_query(struct xt_db *db, const struct xt_scene_request 
         .scene = xt_scene_new(0, 0),
         .index = g_hash_table_new(g_int64_hash, g_int64_equal),
         .all = g_hash_table_new(g_int64_hash, g_int64_equal),
+        .periods = g_array_new(FALSE, FALSE, sizeof(struct xt_db_period)),
         .replenish = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_replenish)),
         .before = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_interval)),
     };
@@ -645,7 +816,7 @@ struct xt_scene *xt_scene_query(struct xt_db *db, const struct xt_scene_request 
     g_array_unref(q.before);
     g_free(q.row_count);
     g_clear_pointer(&q.vcpus, g_ptr_array_unref);
-    g_clear_pointer(&q.misses, g_array_unref);
+    g_array_unref(q.periods);
     xt_db_run_free(q.run);
     if (ok)
         return q.scene;

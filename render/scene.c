@@ -1,5 +1,9 @@
 #include "render/scene.h"
 
+#include <stdlib.h>
+
+#define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
+
 static void clear_vcpu(gpointer data)
 {
     g_free(((struct xt_scene_vcpu *)data)->domain);
@@ -24,7 +28,7 @@ struct xt_scene *xt_scene_new(int64_t from, int64_t to)
     scene->intervals = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_interval));
     scene->migrations = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_migration));
     scene->periods = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_period));
-    scene->misses = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_period));
+    scene->misses = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_miss));
     scene->levels = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_level));
     scene->losses = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_loss));
     scene->jobs = g_array_new(FALSE, FALSE, sizeof(struct xt_scene_job));
@@ -108,13 +112,16 @@ void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene
     }
 }
 
-struct xt_density *xt_density_new(int64_t from, int64_t to, unsigned n_columns)
+struct xt_density *xt_density_new(int64_t from, int64_t to, int64_t origin, int64_t column_ns)
 {
     struct xt_density *density = g_new0(struct xt_density, 1);
     density->from = from;
     density->to = to;
-    density->n_columns = n_columns;
-    density->shares = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    density->origin = origin;
+    density->column_ns = column_ns;
+    density->n_columns = (unsigned)((to - origin + column_ns - 1) / column_ns);
+    density->shares = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    density->owners = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
     return density;
 }
 
@@ -123,39 +130,40 @@ void xt_density_free(struct xt_density *density)
     if (!density)
         return;
     g_hash_table_unref(density->shares);
+    g_hash_table_unref(density->owners);
     g_free(density);
 }
 
 int64_t xt_density_column_ts(const struct xt_density *density, unsigned column)
 {
-    __int128 span = density->to - density->from;
-    return density->from + (int64_t)(span * column / density->n_columns);
+    return CLAMP(density->origin + column * density->column_ns, density->from, density->to);
 }
 
-static int64_t key_of(int row, int owner)
+/* Rows and owners in one pointer: an owner is a domid, a pCPU or an XT_SHARE_*. */
+static gpointer key_of(int row, int owner)
 {
-    return (int64_t)row << 32 | (uint32_t)owner;
+    return GSIZE_TO_POINTER((gsize)row << 20 | (gsize)(owner + 16));
+}
+
+static void note_owner(struct xt_density *density, int row, int owner)
+{
+    GArray *owners = g_hash_table_lookup(density->owners, GINT_TO_POINTER(row));
+    if (!owners) {
+        owners = g_array_new(FALSE, FALSE, sizeof(int));
+        g_hash_table_insert(density->owners, GINT_TO_POINTER(row), owners);
+    }
+    g_array_append_val(owners, owner);
 }
 
 static int64_t *share_of(struct xt_density *density, int row, int owner)
 {
-    int64_t key = key_of(row, owner);
-    int64_t *share = g_hash_table_lookup(density->shares, &key);
+    int64_t *share = g_hash_table_lookup(density->shares, key_of(row, owner));
     if (share)
         return share;
     share = g_new0(int64_t, density->n_columns);
-    g_hash_table_insert(density->shares, g_memdup2(&key, sizeof(key)), share);
+    g_hash_table_insert(density->shares, key_of(row, owner), share);
+    note_owner(density, row, owner);
     return share;
-}
-
-/* The column that holds ts, from <= ts < to. */
-static unsigned column_of(const struct xt_density *density, int64_t ts)
-{
-    __int128 offset = ts - density->from;
-    unsigned column = (unsigned)(offset * density->n_columns / (density->to - density->from));
-    if (column + 1 < density->n_columns && xt_density_column_ts(density, column + 1) <= ts)
-        column++; /* boundaries are rounded down */
-    return MIN(column, density->n_columns - 1);
 }
 
 void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, int64_t end_ts)
@@ -166,22 +174,74 @@ void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, 
         return;
 
     int64_t *share = share_of(density, row, owner);
-    for (unsigned column = column_of(density, ts); ts < end_ts && column < density->n_columns; column++) {
-        int64_t end = MIN(xt_density_column_ts(density, column + 1), end_ts);
-        if (end > ts)
-            share[column] += end - ts;
-        ts = MAX(ts, end);
+    int64_t column = (ts - density->origin) / density->column_ns;
+    for (int64_t next; ts < end_ts; ts = next, column++) {
+        next = MIN(density->origin + (column + 1) * density->column_ns, end_ts);
+        share[column] += next - ts;
     }
 }
 
-void xt_density_count(struct xt_density *density, int row, int owner, int64_t ts)
+void xt_density_add_at(struct xt_density *density, int row, int owner, int64_t ts, int64_t n)
 {
     if (ts >= density->from && ts < density->to)
-        share_of(density, row, owner)[column_of(density, ts)]++;
+        share_of(density, row, owner)[(ts - density->origin) / density->column_ns] += n;
 }
 
 const int64_t *xt_density_share(const struct xt_density *density, int row, int owner)
 {
-    int64_t key = key_of(row, owner);
-    return g_hash_table_lookup(density->shares, &key);
+    return g_hash_table_lookup(density->shares, key_of(row, owner));
+}
+
+static const GArray *owners_of(const struct xt_density *density, int row)
+{
+    return g_hash_table_lookup(density->owners, GINT_TO_POINTER(row));
+}
+
+int64_t xt_density_sum(const struct xt_density *density, const int64_t *share)
+{
+    int64_t total = 0;
+    for (unsigned c = 0; c < density->n_columns; c++)
+        total += share[c];
+    return total;
+}
+
+static int by_sum(gconstpointer a, gconstpointer b)
+{
+    const struct xt_owner *x = a, *y = b;
+    return x->sum != y->sum ? (x->sum < y->sum ? 1 : -1) : x->owner - y->owner;
+}
+
+static int by_number(gconstpointer a, gconstpointer b)
+{
+    return ((const struct xt_owner *)a)->owner - ((const struct xt_owner *)b)->owner;
+}
+
+GArray *xt_density_ranked(const struct xt_density *density, int row, unsigned *n_first)
+{
+    GArray *ranked = g_array_new(FALSE, FALSE, sizeof(struct xt_owner));
+    const GArray *all = owners_of(density, row);
+
+    for (unsigned i = 0; all && i < all->len; i++) {
+        struct xt_owner one = {.owner = g_array_index(all, int, i)};
+        if (one.owner < 0)
+            continue;
+        one.sum = xt_density_sum(density, xt_density_share(density, row, one.owner));
+        g_array_append_val(ranked, one);
+    }
+    g_array_sort(ranked, by_sum);
+    *n_first = MIN(ranked->len, MOST_OWNERS);
+    if (*n_first > 0)
+        qsort(ranked->data, *n_first, sizeof(struct xt_owner), by_number);
+    return ranked;
+}
+
+int64_t *xt_density_pool(const struct xt_density *density, int row, const GArray *ranked, unsigned first)
+{
+    int64_t *pooled = g_new0(int64_t, density->n_columns);
+    for (unsigned i = first; i < ranked->len; i++) {
+        const int64_t *share = xt_density_share(density, row, g_array_index(ranked, struct xt_owner, i).owner);
+        for (unsigned c = 0; c < density->n_columns; c++)
+            pooled[c] += share[c];
+    }
+    return pooled;
 }

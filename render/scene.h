@@ -40,6 +40,12 @@ struct xt_scene_period {
     int number; /* of the miss within the run, from 1; 0 none */
 };
 
+struct xt_scene_miss {
+    int vcpu;
+    int64_t release, deadline;
+    int number; /* within the run, from 1 */
+};
+
 struct xt_scene_replenish {
     int vcpu;
     int64_t ts, budget_ns;
@@ -66,13 +72,16 @@ struct xt_scene_level {
     bool starts;
 };
 
-/* Density: owners of a pCPU row are domids; of a VCPU row pCPUs if those give the colour, else all 0. How
- * much of each of n columns was spent how. Column c covers [column_ts(c), column_ts(c + 1)). */
+/* Density: how much of each column of time was spent how. Owners of a pCPU row are domids; of a VCPU row pCPUs if those
+ * give the colour, else all 0. Columns are column_ns long, counted from origin; the window cuts the first and the last:
+ * column c covers [column_ts(c), column_ts(c + 1)). */
 enum { XT_SHARE_RUNNABLE = -2, XT_SHARE_UNKNOWN = -3, XT_SHARE_MISSES = -4 };
 struct xt_density {
     int64_t from, to;
+    int64_t origin, column_ns;
     unsigned n_columns;
     GHashTable *shares; /* of int64_t[n_columns] by row and owner */
+    GHashTable *owners; /* of GArray of int by row: who has a share in it */
 };
 
 struct xt_scene {
@@ -94,7 +103,7 @@ struct xt_scene {
     GArray *intervals;  /* struct xt_scene_interval, touching the window; running, runnable and unknown */
     GArray *migrations; /* struct xt_scene_migration */
     GArray *periods;    /* struct xt_scene_period, by deadline */
-    GArray *misses;     /* struct xt_scene_period, all of the run's, by deadline */
+    GArray *misses;     /* struct xt_scene_miss, by deadline; only of an overview */
     GArray *levels;     /* struct xt_scene_level, by VCPU and time */
     unsigned without_levels; /* servers whose budget is not drawn, as it falls while they are blocked, too */
     GArray *losses;          /* struct xt_scene_loss */
@@ -115,16 +124,27 @@ void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene
                          unsigned n_replenish, const struct xt_scene_interval *intervals,
                          unsigned n_intervals);
 
-struct xt_density *xt_density_new(int64_t from, int64_t to, unsigned n_columns);
+/* origin <= from */
+struct xt_density *xt_density_new(int64_t from, int64_t to, int64_t origin, int64_t column_ns);
 void xt_density_free(struct xt_density *density);
 int64_t xt_density_column_ts(const struct xt_density *density, unsigned column);
 /* Adds the part of [ts, end_ts) inside the window to row's share of owner, column by column: the sum is
  * exact, whatever the lengths. Rows are numbered by the caller, owners too (from 0 up, or XT_SHARE_*). */
 void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, int64_t end_ts);
-/* Counts one event at ts. */
-void xt_density_count(struct xt_density *density, int row, int owner, int64_t ts);
+/* Adds n (time, or a count of events) to the column that holds ts; outside the window nothing. */
+void xt_density_add_at(struct xt_density *density, int row, int owner, int64_t ts, int64_t n);
 /* NULL: nothing. */
 const int64_t *xt_density_share(const struct xt_density *density, int row, int owner);
+int64_t xt_density_sum(const struct xt_density *density, const int64_t *share);
+/* Who (>= 0) has a share of a row: array of struct xt_owner, the caller's. The first *n_first, those with the most, can have
+ * a colour of their own and come by number; the rest is better pooled. */
+struct xt_owner {
+    int owner;
+    int64_t sum;
+};
+GArray *xt_density_ranked(const struct xt_density *density, int row, unsigned *n_first);
+/* The shares of those from first on together; caller frees. */
+int64_t *xt_density_pool(const struct xt_density *density, int row, const GArray *ranked, unsigned first);
 /* Row numbers: pCPUs and VCPUs share one table. */
 static inline int xt_density_row_pcpu(int pcpu)
 {

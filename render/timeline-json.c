@@ -98,53 +98,74 @@ static void put_misses(GString *out, const struct xt_scene *scene)
 {
     g_string_append(out, ",\"misses\":[");
     for (unsigned n = 0; n < scene->misses->len; n++) {
-        const struct xt_scene_period *p = &g_array_index(scene->misses, struct xt_scene_period, n);
+        const struct xt_scene_miss *p = &g_array_index(scene->misses, struct xt_scene_miss, n);
         g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d", n > 0 ? "," : "",
                                p->vcpu, p->release, p->deadline, p->number);
     }
     g_string_append(out, "]");
 }
 
-static void put_share(GString *out, const struct xt_density *d, int row, int owner, const char *name,
-                      int index, const char *colour)
+/* Rounded up: what there was is seen. */
+static int64_t in_255ths(int64_t ns, int64_t of_ns)
 {
-    const int64_t *share = xt_density_share(d, row, owner);
+    return (ns * 255 + of_ns - 1) / of_ns;
+}
+
+/* One layer of a row's stack: its height in 255ths of a column, filled being what lies below in ns. It is the tops of layers
+ * that are rounded, so that they add up. */
+static void put_layer(GString *out, const struct xt_density *d, const char *name, int index, const char *colour,
+                      const int64_t *share, int64_t *filled)
+{
     if (!share)
         return;
     g_string_append_printf(out, "%s{\"%s\":%d,\"c\":\"%s\",\"of255\":[",
                            out->str[out->len - 1] == '[' ? "" : ",", name, index, colour);
     for (unsigned c = 0; c < d->n_columns; c++) {
-        int64_t length = xt_density_column_ts(d, c + 1) - xt_density_column_ts(d, c);
-        /* rounded up: what there was is seen */
+        int64_t length = MAX(xt_density_column_ts(d, c + 1) - xt_density_column_ts(d, c), 1), below = filled[c];
+        filled[c] += share[c];
         g_string_append_printf(out, "%s%d", c > 0 ? "," : "",
-                               (int)((share[c] * 255 + length - 1) / MAX(length, 1)));
+                               (int)(in_255ths(filled[c], length) - in_255ths(below, length)));
     }
     g_string_append(out, "]}");
+}
+
+/* Who ran, then who waited, then what is unknown, as in the figures. */
+static void put_row(GString *out, const struct xt_density *d, const char *name, int index, int row, int domid)
+{
+    int64_t *filled = g_new0(int64_t, d->n_columns);
+    unsigned n_first;
+    GArray *ranked = xt_density_ranked(d, row, &n_first);
+
+    for (unsigned i = 0; i < n_first; i++) {
+        int owner = g_array_index(ranked, struct xt_owner, i).owner;
+        char colour[16];
+        g_snprintf(colour, sizeof(colour), "#%06x", xt_look_domain((unsigned)(domid < 0 ? owner : domid)).fill);
+        put_layer(out, d, name, index, colour, xt_density_share(d, row, owner), filled);
+    }
+    if (n_first < ranked->len) {
+        int64_t *others = xt_density_pool(d, row, ranked, n_first);
+        put_layer(out, d, name, index, "others", others, filled);
+        g_free(others);
+    }
+    put_layer(out, d, name, index, "wait", xt_density_share(d, row, XT_SHARE_RUNNABLE), filled);
+    put_layer(out, d, name, index, "lost", xt_density_share(d, row, XT_SHARE_UNKNOWN), filled);
+    g_array_unref(ranked);
+    g_free(filled);
 }
 
 static void put_overview(GString *out, const struct xt_scene *scene)
 {
     const struct xt_density *d = scene->density;
-    GHashTable *domids = g_hash_table_new(NULL, NULL);
 
-    g_string_append(out, ",\"overview\":[");
-    for (unsigned v = 0; v < scene->vcpus->len; v++) {
-        int domid = g_array_index(scene->vcpus, struct xt_scene_vcpu, v).domid,
-            row = xt_density_row_vcpu((int)v);
-        char colour[16];
-        g_snprintf(colour, sizeof(colour), "#%06x", xt_look_domain((unsigned)domid).fill);
-        put_share(out, d, row, 0, "vcpu", (int)v, colour);
-        put_share(out, d, row, XT_SHARE_RUNNABLE, "vcpu", (int)v, "wait");
-        put_share(out, d, row, XT_SHARE_UNKNOWN, "vcpu", (int)v, "lost");
-        if (!g_hash_table_add(domids, GINT_TO_POINTER(domid)))
-            continue;
-        for (unsigned p = 0; p < scene->pcpus->len; p++) {
-            int pcpu = g_array_index(scene->pcpus, int, p);
-            put_share(out, d, xt_density_row_pcpu(pcpu), domid, "pcpu", pcpu, colour);
-        }
+    g_string_append_printf(out, ",\"column\":%" G_GINT64_FORMAT ",\"overview\":[", d->column_ns);
+    for (unsigned p = 0; p < scene->pcpus->len; p++) {
+        int pcpu = g_array_index(scene->pcpus, int, p);
+        put_row(out, d, "pcpu", pcpu, xt_density_row_pcpu(pcpu), -1);
     }
+    for (unsigned v = 0; v < scene->vcpus->len; v++)
+        put_row(out, d, "vcpu", (int)v, xt_density_row_vcpu((int)v),
+                g_array_index(scene->vcpus, struct xt_scene_vcpu, v).domid);
     g_string_append(out, "]");
-    g_hash_table_unref(domids);
 }
 
 static struct xt_scene *query(struct xt_db *db, const char *run, int64_t to, enum xt_detail detail,
@@ -182,7 +203,7 @@ static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run,
     put_vcpus(out, scene);
     put_intervals(out, scene);
     put_periods(out, scene);
-    put_misses(out, scene);
+    put_misses(out, overview);
     if (!whole)
         put_overview(out, overview);
     g_string_append(out, "}");

@@ -121,7 +121,7 @@
   function readColours() {
     const style = getComputedStyle(document.documentElement);
     colours = {};
-    for (const name of ['paper', 'ink', 'quiet', 'rule', 'band', 'wait', 'miss', 'lost']) colours[name] = style.getPropertyValue(`--${name}`).trim();
+    for (const name of ['paper', 'ink', 'quiet', 'rule', 'band', 'wait', 'miss', 'lost', 'others']) colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 
   function schedule() {
@@ -270,10 +270,10 @@
   function drawOverview(row, top) {
     const n = row.overview[0].of255.length, filled = new Float64Array(n);
     for (const share of row.overview) {
-      context.fillStyle = share.c === 'wait' ? colours.wait : share.c === 'lost' ? colours.lost : share.c;
-      for (let c = Math.floor((Math.max(from, run.until) / run.ns) * n); c < n && (c / n) * run.ns < to; c++) {
-        const height = (share.of255[c] / 255) * BAR;
-        if (height > 0) context.fillRect(x((c / n) * run.ns), top + BAR - filled[c] - height, Math.max(1, x(((c + 1) / n) * run.ns) - x((c / n) * run.ns)), height);
+      context.fillStyle = { wait: colours.wait, lost: colours.lost, others: colours.others }[share.c] || share.c;
+      for (let c = Math.floor(Math.max(from, run.until) / run.column); c < n && c * run.column < to; c++) {
+        const height = (share.of255[c] / 255) * BAR, left = x(c * run.column), right = x(Math.min((c + 1) * run.column, run.ns));
+        if (height > 0) context.fillRect(left, top + BAR - filled[c] - height, Math.max(1, right - left), height);
         filled[c] += height;
       }
     }

@@ -199,7 +199,8 @@ static void test_density(void)
     for (unsigned round = 0; round < 200; round++) {
         int64_t from = g_rand_int_range(rand, 0, 1000), to = from + g_rand_int_range(rand, 1, 100000),
                 total = 0;
-        struct xt_density *d = xt_density_new(from, to, (unsigned)g_rand_int_range(rand, 1, 500));
+        int64_t origin = from - g_rand_int_range(rand, 0, 300), column_ns = g_rand_int_range(rand, 300, 3000);
+        struct xt_density *d = xt_density_new(from, to, origin, column_ns);
         for (int64_t ts = 0; ts < to + 100;) {
             int64_t end = ts + g_rand_int_range(rand, 1, 300);
             xt_density_add(d, 3, 7, ts, end);
