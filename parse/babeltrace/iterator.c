@@ -315,6 +315,10 @@ xt_xentrace_iterator_seek_ns(bt_self_message_iterator *self, int64_t ns)
         it->stage = STAGE_DONE; /* past the last record: no message at all */
         return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
     }
+    if (!cycles) { /* nothing to skip, and records before the first time stamp have the time of the run's first */
+        xt_trace_rewind(it->view);
+        return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
+    }
     if (!xt_trace_seek(it->view, it->component->run.start_tsc + cycles, &error)) {
         BT_CURRENT_THREAD_ERROR_APPEND_CAUSE_FROM_MESSAGE_ITERATOR(self, "%s", error->message);
         g_error_free(error);

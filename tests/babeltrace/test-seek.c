@@ -2,6 +2,7 @@
  * on from the beginning. */
 #include <babeltrace2/babeltrace.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 
 struct seen {
     int64_t ns;
@@ -80,6 +81,7 @@ static void read_port(const bt_plugin *plugin, const char *trace, uint64_t port,
     sink->seen = g_array_new(FALSE, FALSE, sizeof(struct seen));
     g_assert_cmpint(bt_value_map_insert_empty_array_entry(params, "inputs", &inputs), ==, 0);
     g_assert_cmpint(bt_value_array_append_string_element(inputs, trace), ==, 0);
+    g_assert_cmpint(bt_value_map_insert_unsigned_integer_entry(params, "tsc-hz", 1000000000), ==, 0);
     g_assert_cmpint(bt_graph_add_source_component(graph,
                                                   bt_plugin_borrow_source_component_class_by_name_const(plugin, "file"),
                                                   "source", params, BT_LOGGING_LEVEL_NONE, &source), ==, 0);
@@ -97,12 +99,12 @@ static const struct seen *nth(const struct sink *s, guint i)
     return &g_array_index(s->seen, struct seen, i);
 }
 
-static void check_seek(const bt_plugin *plugin, const char *trace, const struct sink *all, int64_t ns)
+static void check_seek(const bt_plugin *plugin, const char *trace, uint64_t port, const struct sink *all, int64_t ns)
 {
     struct sink part = { .seek_ns = ns };
     guint first = 0;
 
-    read_port(plugin, trace, 1, &part);
+    read_port(plugin, trace, port, &part);
     while (first < all->seen->len && nth(all, first)->ns < ns)
         first++;
     g_assert_cmpuint(part.seen->len, ==, all->seen->len - first);
@@ -126,9 +128,38 @@ static void test_seek(gconstpointer data)
                                  nth(&all, n / 3)->ns, nth(&all, n / 2)->ns + 1, nth(&all, n - 2)->ns, nth(&all, n - 1)->ns,
                                  nth(&all, n - 1)->ns + 1, INT64_MAX };
     for (unsigned i = 0; i < G_N_ELEMENTS(instants); i++)
-        check_seek(plugin, trace, &all, instants[i]);
+        check_seek(plugin, trace, 1, &all, instants[i]);
     g_array_unref(all.seen);
     g_free(trace);
+}
+
+/* Records before the first time stamp of a pCPU have the time of the run's first. */
+static void test_untimed(gconstpointer data)
+{
+    static const uint32_t words[] = {
+        0x2001f003, 0, 36,                        /* a window of pCPU 0 with 36 bytes */
+        0x00022a01,                               /* a record without a time stamp and without words */
+        0x90021002, 1000000, 0, 0x00010000,       /* continue-running with a time stamp and one word */
+        0x90021002, 1000500, 0, 0x00010000,
+    };
+    struct sink all = { .seek_ns = INT64_MIN };
+    char *trace;
+
+    g_close(g_file_open_tmp("seek-XXXXXX.xen", &trace, NULL), NULL);
+    g_assert_true(g_file_set_contents(trace, (const char *)words, sizeof(words), NULL));
+    read_port(data, trace, 0, &all);
+    g_assert_cmpuint(all.seen->len, ==, 3);
+    for (int64_t ns = -1; ns <= nth(&all, 2)->ns + 1; ns++)
+        check_seek(data, trace, 0, &all, ns);
+    g_unlink(trace);
+    g_array_unref(all.seen);
+    g_free(trace);
+}
+
+static void add_tests(const bt_plugin *plugin)
+{
+    g_test_add_data_func("/babeltrace/seek", plugin, test_seek);
+    g_test_add_data_func("/babeltrace/seek-untimed", plugin, test_untimed);
 }
 
 int main(int argc, char **argv)
@@ -140,7 +171,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < bt_plugin_set_get_plugin_count(plugins); i++) {
         const bt_plugin *plugin = bt_plugin_set_borrow_plugin_by_index_const(plugins, i);
         if (!g_strcmp0(bt_plugin_get_name(plugin), "xentrace"))
-            g_test_add_data_func("/babeltrace/seek", plugin, test_seek);
+            add_tests(plugin);
     }
     int status = g_test_run();
     bt_plugin_set_put_ref(plugins);
