@@ -7,24 +7,10 @@
 
 #define PROGRESS_STEPS 4096 /* batches of messages between two reports and looks at cancel */
 
-/* The component class of the plugin, made here so that no plugin file need be found. */
-static bt_component_class_source *new_source_class(void)
-{
-    bt_message_iterator_class *iterators = bt_message_iterator_class_create(xt_xentrace_iterator_next);
-
-    if (!iterators)
-        return NULL;
-    bt_component_class_source *source = bt_component_class_source_create("file", iterators);
-    bool ok = source &&
-              bt_message_iterator_class_set_initialize_method(iterators, xt_xentrace_iterator_init) == 0 &&
-              bt_message_iterator_class_set_finalize_method(iterators, xt_xentrace_iterator_finalize) == 0 &&
-              bt_component_class_source_set_initialize_method(source, xt_xentrace_init) == 0 &&
-              bt_component_class_source_set_finalize_method(source, xt_xentrace_finalize) == 0;
-    bt_message_iterator_class_put_ref(iterators);
-    if (!ok)
-        BT_COMPONENT_CLASS_SOURCE_PUT_REF_AND_RESET(source);
-    return source;
-}
+static const struct xt_bt_source xentrace_source = {
+    "file", xt_xentrace_init, xt_xentrace_finalize, xt_xentrace_iterator_init, xt_xentrace_iterator_finalize,
+    xt_xentrace_iterator_next,
+};
 
 struct parts {
     const bt_plugin *utils, *ctf;
@@ -60,7 +46,7 @@ static bool build(struct parts *p, struct xt_bt_input *input, const char *folder
 
     if (!(p->utils = xt_bt_plugin("utils", error)) || !(p->ctf = xt_bt_plugin("ctf", error)))
         return false;
-    p->source_class = new_source_class();
+    p->source_class = xt_bt_source_class_new(&xentrace_source);
     p->graph = bt_graph_create(0);
     p->sink_params = bt_value_map_create();
     bool ok = p->source_class && p->graph && p->sink_params &&

@@ -29,6 +29,22 @@ const bt_plugin *xt_bt_plugin(const char *name, GError **error)
     return NULL;
 }
 
+bt_component_class_source *xt_bt_source_class_new(const struct xt_bt_source *source)
+{
+    bt_message_iterator_class *iterators = bt_message_iterator_class_create(source->iterator_next);
+    /* the component class freezes its iterator class: that one's methods come first */
+    bool ok = iterators && bt_message_iterator_class_set_initialize_method(iterators, source->iterator_init) == 0 &&
+              bt_message_iterator_class_set_finalize_method(iterators, source->iterator_finalize) == 0;
+    bt_component_class_source *created = ok ? bt_component_class_source_create(source->name, iterators) : NULL;
+
+    ok = created && bt_component_class_source_set_initialize_method(created, source->init) == 0 &&
+         bt_component_class_source_set_finalize_method(created, source->finalize) == 0;
+    bt_message_iterator_class_put_ref(iterators);
+    if (!ok)
+        BT_COMPONENT_CLASS_SOURCE_PUT_REF_AND_RESET(created);
+    return created;
+}
+
 bool xt_bt_connect(bt_graph *graph, const bt_plugin *utils, const bt_component_source *source,
                    const bt_component_sink *sink)
 {

@@ -77,9 +77,9 @@ static bool read_trace(struct reading *r, const bt_component_class_source *sourc
               (bt_component_source_get_output_port_count(source) == 0 ||
                (xt_bt_connect(graph, r->utils, source, sink) && bt_graph_run(graph) == BT_GRAPH_RUN_STATUS_OK));
 
+    bt_graph_put_ref(graph); /* which may go on about the same failure */
     if (!ok)
         xt_bt_fail(error, XT_ERROR_INPUT, paths->pdata[0]);
-    bt_graph_put_ref(graph);
     bt_value_put_ref(params);
     xt_guest_events_free(events);
     r->n_traces++;

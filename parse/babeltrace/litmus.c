@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "parse/babeltrace/graph.h"
 #include "parse/error.h"
 
 #define RECORD_BYTES 24u
@@ -421,15 +422,10 @@ bt_message_iterator_class_seek_beginning_method_status xt_litmus_iterator_seek_b
 
 bt_component_class_source *xt_litmus_class_new(void)
 {
-    bt_message_iterator_class *iterators = bt_message_iterator_class_create(xt_litmus_iterator_next);
-    bt_component_class_source *source = iterators ? bt_component_class_source_create("sched_trace", iterators) : NULL;
-    bool ok = source && bt_message_iterator_class_set_initialize_method(iterators, xt_litmus_iterator_init) == 0 &&
-              bt_message_iterator_class_set_finalize_method(iterators, xt_litmus_iterator_finalize) == 0 &&
-              bt_component_class_source_set_initialize_method(source, xt_litmus_init) == 0 &&
-              bt_component_class_source_set_finalize_method(source, xt_litmus_finalize) == 0;
+    static const struct xt_bt_source source = {
+        "sched_trace", xt_litmus_init, xt_litmus_finalize, xt_litmus_iterator_init, xt_litmus_iterator_finalize,
+        xt_litmus_iterator_next,
+    };
 
-    bt_message_iterator_class_put_ref(iterators);
-    if (!ok)
-        BT_COMPONENT_CLASS_SOURCE_PUT_REF_AND_RESET(source);
-    return source;
+    return xt_bt_source_class_new(&source);
 }
