@@ -293,7 +293,7 @@ static bool cycles_at(const struct component *c, int64_t ns, uint64_t *cycles)
     if (exact > last)
         return false;
     uint64_t value = (uint64_t)exact;
-    value -= MIN(value, 2);
+    value -= MIN(value, 2 + (value >> 50)); /* it computes in floating point */
     for (int64_t at; value <= last; value++)
         if (bt_clock_class_cycles_to_ns_from_origin(c->clock_class, value, &at) !=
                 BT_CLOCK_CLASS_CYCLES_TO_NS_FROM_ORIGIN_STATUS_OK ||
