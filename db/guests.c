@@ -5,7 +5,6 @@
 #include "db/bind.h"
 #include "db/internal.h"
 #include "parse/babeltrace/guest.h"
-#include "parse/error.h"
 #include "parse/jobs-csv.h"
 #include "parse/jobs.h"
 
@@ -24,15 +23,21 @@ struct storing {
     sqlite3_stmt *add_guest, *add_miss;
 };
 
-static int domid_of(const struct xt_recording *recording, const char *domain)
+/* -1: no domain has this name, or several had it. */
+static int domid_of(const struct xt_recording *recording, const char *name)
 {
-    for (guint i = 0; i < recording->vcpus->len; i++) {
-        const struct xt_host_vcpu *v = recording->vcpus->pdata[i];
+    int domid = -1;
 
-        if (v->domain && strcmp(v->domain, domain) == 0)
-            return v->domid;
+    for (guint i = 0; i < recording->domains->len; i++) {
+        const struct xt_host_domain *domain = recording->domains->pdata[i];
+
+        if (g_strcmp0(domain->name, name) != 0)
+            continue;
+        if (domid >= 0)
+            return -1;
+        domid = domain->domid;
     }
-    return -1;
+    return domid;
 }
 
 struct xt_guests *xt_guests_new(const struct xt_recording *recording)
@@ -72,17 +77,13 @@ static bool written(const struct storing *s, bool ok, GError **error)
     return ok;
 }
 
-static bool store_miss(struct storing *s, const struct xt_job *job, const struct xt_fit *fit, const char *domain,
-                       int domid, int64_t log_end, GError **error)
+static bool store_miss(struct storing *s, const struct xt_job *job, const struct xt_fit *fit, int domid, GError **error)
 {
-    struct xt_job_miss miss = xt_job_explain(job, log_end, fit, s->guests->supply, domid);
+    struct xt_job_miss miss = xt_job_explain(job, fit, s->guests->supply, domid);
     struct xt_bind b = { .stmt = s->add_miss };
     bool known = miss.cause != XT_CAUSE_UNKNOWN;
 
-    put_int(&b, xt_store_run(s->store));
-    put_text(&b, domain);
-    put_text(&b, job->task);
-    put_int(&b, job->number);
+    put_int(&b, sqlite3_last_insert_rowid(s->sqlite));
     put_int_if(&b, known, miss.supplied_ns);
     put_int_if(&b, known, miss.waited_ns);
     put_int_if(&b, known, miss.periods_judged);
@@ -91,21 +92,20 @@ static bool store_miss(struct storing *s, const struct xt_job *job, const struct
     return written(s, put_row(&b), error);
 }
 
-static bool is_missed(const struct xt_job *job, int64_t log_end)
+static bool is_missed(const struct xt_job *job)
 {
-    return job->completion == INT64_MIN ? log_end > job->deadline : job->completion > job->deadline;
+    return job->completion == INT64_MIN ? job->log_end > job->deadline : job->completion > job->deadline;
 }
 
-static bool store_job(struct storing *s, const struct xt_job *job, int64_t log_end, const struct xt_fit *fit,
-                      const char *domain, int domid, GError **error)
+static bool store_job(struct storing *s, const struct xt_job *job, const struct xt_fit *fit, const char *domain, int domid,
+                      GError **error)
 {
     const struct xt_db_job row = {
         .domid = domid, .domain = domain, .task = job->task, .job = job->number, .release = job->release,
         .deadline = job->deadline, .start = job->start, .completion = job->completion,
     };
 
-    return xt_db_add_job(s->store, &row, log_end, error) &&
-           (!is_missed(job, log_end) || store_miss(s, job, fit, domain, domid, log_end, error));
+    return xt_db_add_job(s->store, &row, job->log_end, error) && (!is_missed(job) || store_miss(s, job, fit, domid, error));
 }
 
 static bool store_guest(struct storing *s, const struct xt_fit *fit, uint64_t incomplete, const char *domain, int domid,
@@ -120,6 +120,7 @@ static bool store_guest(struct storing *s, const struct xt_fit *fit, uint64_t in
     put_real_if(&b, fit->tsc_hz > 0, fit->tsc_hz);
     put_int_if(&b, fit->clock == XT_GUEST_FITTED || fit->offset_ns, fit->offset_ns);
     put_int_if(&b, fit->offset_error_ns > 0, fit->offset_error_ns);
+    put_int_if(&b, fit->wander_ns > 0, fit->wander_ns);
     put_int(&b, (int64_t)fit->marks);
     put_int(&b, (int64_t)fit->running);
     put_real_if(&b, fit->marks > 0, fit->share);
@@ -135,77 +136,6 @@ static bool store_guest(struct storing *s, const struct xt_fit *fit, uint64_t in
     return written(s, put_row(&b), error);
 }
 
-static void shift(int64_t *time, int64_t by)
-{
-    if (*time != INT64_MIN)
-        *time += by;
-}
-
-static GArray *jobs_of_csv(const struct xt_csv_jobs *csv, GArray *marks)
-{
-    GArray *jobs = g_array_new(FALSE, FALSE, sizeof(struct xt_job));
-
-    for (guint i = 0; i < csv->jobs->len; i++) {
-        const struct xt_csv_job *j = &g_array_index(csv->jobs, struct xt_csv_job, i);
-        const struct xt_job job = {
-            .task = j->task, .number = j->number, .release = j->release, .deadline = j->deadline, .start = j->start,
-            .completion = j->completion,
-        };
-        g_array_append_val(jobs, job);
-        if (j->start != INT64_MIN)
-            g_array_append_val(marks, j->start);
-        if (j->completion != INT64_MIN)
-            g_array_append_val(marks, j->completion);
-    }
-    return jobs;
-}
-
-/* The table that a guest wrote itself; only if there is no trace. */
-static bool store_csv(struct storing *s, const struct xt_csv_jobs *csv, const char *domain, int domid, GError **error)
-{
-    struct xt_fit fit = { .clock = XT_GUEST_ANCHORED, .tsc_hz = csv->tpu * 1e6 };
-    GArray *marks = g_array_new(FALSE, FALSE, sizeof(int64_t)), *jobs = jobs_of_csv(csv, marks);
-    bool ok = true;
-
-    xt_fit_weigh(&fit, (const int64_t *)(const void *)marks->data, marks->len, s->guests->supply, domid);
-    for (guint i = 0; i < jobs->len; i++) {
-        struct xt_job *job = &g_array_index(jobs, struct xt_job, i);
-        shift(&job->release, fit.offset_ns);
-        shift(&job->start, fit.offset_ns);
-        shift(&job->completion, fit.offset_ns);
-        shift(&job->deadline, fit.offset_ns);
-    }
-    xt_jobs_sort(jobs);
-    for (guint i = 0; ok && i < jobs->len; i++)
-        ok = store_job(s, &g_array_index(jobs, struct xt_job, i), csv->log_end + fit.offset_ns, &fit, domain, domid, error);
-    ok = ok && store_guest(s, &fit, 0, domain, domid, error);
-    g_array_unref(marks);
-    g_array_unref(jobs);
-    g_free(fit.why);
-    return ok;
-}
-
-static bool store_csv_file(struct storing *s, const char *domain, GError **error)
-{
-    char *file = g_strconcat(domain, ".jobs.csv", NULL);
-    char *path = g_build_filename(s->guests->recording->path, "guests", file, NULL);
-    GError *bad = NULL;
-    bool ok = true;
-
-    if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-        struct xt_csv_jobs *csv = xt_csv_jobs_read(path, s->run->start_tsc, s->run->tsc_hz, &bad);
-        if (csv)
-            ok = store_csv(s, csv, domain, domid_of(s->guests->recording, domain), error);
-        else
-            s->note(s->user, bad->message);
-        xt_csv_jobs_free(csv);
-    }
-    g_clear_error(&bad);
-    g_free(path);
-    g_free(file);
-    return ok;
-}
-
 static bool store_log(struct storing *s, const struct xt_job_log *log, const char *domain, GError **error)
 {
     int domid = domid_of(s->guests->recording, domain);
@@ -214,26 +144,48 @@ static bool store_log(struct storing *s, const struct xt_job_log *log, const cha
     bool ok = true;
 
     for (guint i = 0; ok && i < placed->jobs->len; i++)
-        ok = store_job(s, &g_array_index(placed->jobs, struct xt_job, i), placed->log_end, &placed->fit, domain, domid,
-                       error);
+        ok = store_job(s, &g_array_index(placed->jobs, struct xt_job, i), &placed->fit, domain, domid, error);
     ok = ok && store_guest(s, &placed->fit, placed->incomplete, domain, domid, error);
     xt_guest_jobs_free(placed);
     return ok;
+}
+
+static void note_unused(struct storing *s, const char *domain, const char *what, GError *bad)
+{
+    char *message = g_strdup_printf("guest %s: its %s is not used: %s", domain, what, bad->message);
+
+    s->note(s->user, message);
+    g_free(message);
+    g_error_free(bad);
+}
+
+/* The table that a guest wrote itself; NULL if there is none that can be read. */
+static struct xt_job_log *read_table(struct storing *s, const char *domain)
+{
+    char *file = g_strconcat(domain, ".jobs.csv", NULL);
+    char *path = g_build_filename(s->guests->recording->path, "guests", file, NULL);
+    GError *bad = NULL;
+    struct xt_job_log *log = g_file_test(path, G_FILE_TEST_IS_REGULAR) ? xt_jobs_csv_read(path, &bad) : NULL;
+
+    if (bad)
+        note_unused(s, domain, "table", bad);
+    g_free(path);
+    g_free(file);
+    return log;
 }
 
 static bool store_one(struct storing *s, const char *domain, GError **error)
 {
     GError *bad = NULL;
     struct xt_job_log *log = xt_guest_read(s->guests->recording, domain, &bad);
-    bool ok;
 
-    if (bad) {
-        char *message = g_strdup_printf("guest %s: its trace is not used: %s", domain, bad->message);
-        s->note(s->user, message);
-        g_free(message);
-        g_error_free(bad);
-    }
-    ok = log && xt_job_log_n_jobs(log) ? store_log(s, log, domain, error) : store_csv_file(s, domain, error);
+    if (bad)
+        note_unused(s, domain, "trace", bad);
+    if (log && !xt_job_log_n_jobs(log))
+        g_clear_pointer(&log, xt_job_log_free);
+    if (!log)
+        log = read_table(s, domain);
+    bool ok = !log || store_log(s, log, domain, error);
     xt_job_log_free(log);
     return ok;
 }
@@ -249,9 +201,8 @@ bool xt_guests_store(struct xt_guests *g, struct xt_db *db, struct xt_store *sto
 
     if (!names || !names->len)
         return true;
-    s.add_guest = xt_db_prepare(s.sqlite, "INSERT INTO guest VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
-    s.add_miss = s.add_guest ? xt_db_prepare(s.sqlite, "INSERT OR REPLACE INTO job_miss VALUES (?,?,?,?,?,?,?,?,?)", error)
-                             : NULL;
+    s.add_guest = xt_db_prepare(s.sqlite, "INSERT INTO guest VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
+    s.add_miss = s.add_guest ? xt_db_prepare(s.sqlite, "INSERT INTO job_miss VALUES (?,?,?,?,?,?)", error) : NULL;
     ok = s.add_miss != NULL;
     for (guint i = 0; ok && i < names->len; i++)
         ok = store_one(&s, names->pdata[i], error);

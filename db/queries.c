@@ -95,7 +95,7 @@ const struct xt_named_query xt_named_queries[] = {
       " FROM job_misses j JOIN runs r USING (run) WHERE" OF_RUN("j.") "ORDER BY j.lateness_ns DESC LIMIT 50" },
     { "guests", "guests that logged jobs, and how well their clocks fit the run",
       "SELECT r.name AS run, g.domain, g.clock, g.marks, round(100 * g.share, 2) AS share_percent,"
-      " round(100 * g.chance, 2) AS chance_percent, g.offset_ns, g.offset_error_ns, g.evidence, g.why"
+      " round(100 * g.chance, 2) AS chance_percent, g.offset_ns, g.offset_error_ns, g.wander_ns, g.evidence, g.why"
       " FROM guests g JOIN runs r USING (run) WHERE" OF_RUN("g.") "ORDER BY g.run, g.domain" },
     { "rules", "conformance: how each rule fared",
       "SELECT r.name AS run, x.rule, x.checked, x.broken, x.worst, x.limit_value AS allowed, x.unit, x.meaning"

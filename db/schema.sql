@@ -410,10 +410,13 @@ CREATE TABLE guest (
     tsc_hz REAL,                 -- as the guest measured it; NULL: not said
     offset_ns INTEGER,           -- fitted: ts minus the guest's clock; anchored: added since only so the marks fit
     offset_error_ns INTEGER,     -- half the width of the offsets that fit as well
+    wander_ns INTEGER,           -- its clock does not keep pace with the TSC: the offset moves within this range, and offset_ns
+                                 -- is its middle; NULL: it keeps
     marks INTEGER NOT NULL,      -- instants at which it executed and the run tells whether its VCPUs ran
     marks_running INTEGER NOT NULL, -- of them while one ran
     share REAL,                  -- marks_running / marks
-    chance REAL,                 -- share of the run's time in which its VCPUs ran: what marks without relation would show
+    chance REAL,                 -- share of the run's time in which its VCPUs ran: what marks without relation would show; if
+                                 -- the clock wanders, the best share when it is followed from places where it cannot be
     evidence INTEGER NOT NULL,   -- 1: the fit is good enough to explain misses by the run
     why TEXT,                    -- if not: what is wrong and what to do
     incomplete INTEGER NOT NULL, -- jobs without release or deadline in the log: left out
@@ -422,18 +425,14 @@ CREATE TABLE guest (
 
 CREATE TABLE job_miss (
     -- Why a job was late. Times and counts are NULL where the cause is unknown.
-    run INTEGER NOT NULL REFERENCES run(id),
-    domain TEXT NOT NULL,
-    task TEXT NOT NULL,
-    job INTEGER NOT NULL,
+    job INTEGER PRIMARY KEY REFERENCES job(id),
     supplied_ns INTEGER,         -- its domain's VCPUs ran together in [release, deadline)
     waited_ns INTEGER,           -- at least one stood runnable since the guest had unfinished jobs, until it was through
     periods_judged INTEGER,      -- server periods of them that overlap that time
     period_misses INTEGER,
-    cause TEXT NOT NULL,         -- supply: a server period was missed or, where none is judged, waited_ns is at least what
+    cause TEXT NOT NULL          -- supply: a server period was missed or, where none is judged, waited_ns is at least what
                                  -- the job was late; guest: not so; unknown: no evidence
-    PRIMARY KEY (run, domain, task, job)
-) WITHOUT ROWID;
+);
 
 -- What follows is promised to users: names and columns stay.
 --
@@ -699,8 +698,8 @@ CREATE VIEW job_stats AS
 
 CREATE VIEW guests AS
     -- Guests that logged jobs, and how well their clocks fit the run. Columns: table guest.
-    SELECT run, domid, domain, clock, tsc_hz, offset_ns, offset_error_ns, marks, marks_running, share, chance, evidence, why,
-        incomplete
+    SELECT run, domid, domain, clock, tsc_hz, offset_ns, offset_error_ns, wander_ns, marks, marks_running, share, chance,
+        evidence, why, incomplete
     FROM guest;
 
 CREATE VIEW job_misses AS
@@ -708,7 +707,7 @@ CREATE VIEW job_misses AS
     SELECT j.run, j.domid, j.domain, j.task, j.job, j.release, j.deadline, j.completion,
         j.completion - j.deadline AS lateness_ns, m.supplied_ns, m.waited_ns, m.periods_judged, m.period_misses,
         coalesce(m.cause, 'unknown') AS cause
-    FROM job j LEFT JOIN job_miss m USING (run, domain, task, job) WHERE j.missed;
+    FROM job j LEFT JOIN job_miss m ON m.job = j.id WHERE j.missed;
 
 CREATE VIEW policy_metrics AS
     -- Overheads and latencies by policy and kind of server, over all samples of the runs pooled. Exact, nearest rank.

@@ -31,13 +31,6 @@ struct candidate {
     double score;
 };
 
-static gint compare_marks(gconstpointer a, gconstpointer b)
-{
-    const struct xt_fit_mark *x = a, *y = b;
-
-    return (x->ns > y->ns) - (x->ns < y->ns);
-}
-
 static gint best_first(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
@@ -94,11 +87,13 @@ static void fill_bins(struct search *s)
 /* The best places of a coarse scan, none beside another. */
 static unsigned find_candidates(const struct search *s, struct candidate out[N_CANDIDATES])
 {
-    int64_t first = s->marks[0].ns, last = s->marks[s->n_marks - 1].ns, duration = xt_supply_duration_ns(s->supply);
-    int64_t from = -last, to = duration - first;
+    /* so that half of the marks can lie in the run, the middle ones bound the offset */
+    int64_t to = xt_supply_duration_ns(s->supply) - s->marks[(s->n_marks - 1) / 2].ns, from = -s->marks[s->n_marks / 2].ns;
     GArray *all = g_array_new(FALSE, FALSE, sizeof(struct candidate));
     unsigned n = 0;
 
+    if ((to - from) / s->bin_ns > 2 * s->n_bins) /* marks in two heaps with more than a run between them */
+        from = to;
     for (int64_t offset = from; offset <= to; offset += s->bin_ns) {
         struct candidate c = { offset, coarse_score(s, offset) };
         if (c.score > 0)
@@ -173,10 +168,12 @@ static bool search(struct search *s, struct xt_fit_offset *found)
     for (unsigned i = 0; i < MIN(n, N_COMBED); i++)
         comb(s, &candidates[i]);
     qsort(candidates, n, sizeof(*candidates), best_first);
-    found->second = 0;
-    for (unsigned i = 1; i < n; i++)
-        if (llabs(candidates[i].offset_ns - candidates[0].offset_ns) > 4 * s->bin_ns)
-            found->second = MAX(found->second, candidates[i].score);
+    for (unsigned i = 1; i < n; i++) {
+        if (llabs(candidates[i].offset_ns - candidates[0].offset_ns) <= 4 * s->bin_ns || candidates[i].score <= found->second)
+            continue;
+        found->second = candidates[i].score;
+        found->second_ns = candidates[i].offset_ns;
+    }
     found->share = candidates[0].score;
     found->error_ns = centre(s, &candidates[0]);
     found->offset_ns = candidates[0].offset_ns;
@@ -190,13 +187,10 @@ bool xt_fit_offset(const GArray *marks, const struct xt_supply *supply, uint16_t
     memset(found, 0, sizeof(*found));
     if (marks->len < MIN_MARKS || xt_supply_duration_ns(supply) <= 0)
         return false;
-    GArray *sorted = g_array_copy((GArray *)marks);
-    g_array_sort(sorted, compare_marks);
-    s.marks = (const struct xt_fit_mark *)(const void *)sorted->data;
+    s.marks = (const struct xt_fit_mark *)(const void *)marks->data;
     fill_bins(&s);
     bool ok = search(&s, found);
     g_free(s.occupancy);
-    g_array_unref(sorted);
     return ok;
 }
 

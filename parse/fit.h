@@ -16,9 +16,11 @@ struct xt_fit_offset {
     int64_t error_ns;  /* half the width of the offsets that are as good */
     double share;      /* of the marks in the run that lie in running intervals */
     double second;     /* share of the best offset elsewhere */
+    int64_t second_ns; /* that offset, 0 if there is none */
 };
 
-/* marks: of struct xt_fit_mark. The rates of both clocks are taken to be equal. false: no offset stands out. */
+/* marks: of struct xt_fit_mark, ascending. The rates of both clocks are taken to be equal. false: no offset stands out; then
+ * found is the best there is (share 0: none). */
 bool xt_fit_offset(const GArray *marks, const struct xt_supply *supply, uint16_t domid, struct xt_fit_offset *found);
 
 /* The same for a clock that is tied, but perhaps badly: looks only within reach_ns of no offset, and takes the nearest of

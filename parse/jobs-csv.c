@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "parse/error.h"
@@ -14,10 +13,9 @@
 struct reader {
     const char *path;
     unsigned line;
-    struct xt_csv_jobs *out;
-    int64_t clock_mono_ns; /* of the clock line */
-    uint64_t clock_tsc;
-    bool has_clock;
+    struct xt_job_log *log;
+    unsigned clock;
+    bool has_anchor;
 };
 
 static bool damaged(struct reader *r, const char *what, GError **error)
@@ -39,15 +37,18 @@ static bool to_time_or_none(const char *text, int64_t *value)
 
 static bool read_job(struct reader *r, char *line, GError **error)
 {
+    static const enum xt_job_moment order[] = { XT_JOB_RELEASE, XT_JOB_START, XT_JOB_COMPLETION, XT_JOB_DEADLINE };
     char **field = g_strsplit(line, ",", 9);
-    struct xt_csv_job job;
-    bool ok = g_strv_length(field) >= 7 && to_time(field[2], &job.number) && to_time(field[3], &job.release) &&
-              to_time_or_none(field[4], &job.start) && to_time_or_none(field[5], &job.completion) &&
-              to_time(field[6], &job.deadline);
+    int64_t number, times[G_N_ELEMENTS(order)];
+    bool ok = g_strv_length(field) >= 7 && to_time(field[2], &number) && to_time(field[3], &times[0]) &&
+              to_time_or_none(field[4], &times[1]) && to_time_or_none(field[5], &times[2]) && to_time(field[6], &times[3]);
 
-    if (ok) {
-        job.task = g_string_chunk_insert_const(r->out->names, field[1]);
-        g_array_append_val(r->out->jobs, job);
+    for (unsigned i = 0; ok && i < G_N_ELEMENTS(order); i++) {
+        if (times[i] == INT64_MIN)
+            continue;
+        xt_job_log_moment(r->log, r->clock, field[1], number, order[i], times[i]);
+        if (order[i] == XT_JOB_START || order[i] == XT_JOB_COMPLETION)
+            xt_job_log_mark(r->log, r->clock, -1, times[i]);
     }
     g_strfreev(field);
     return ok || damaged(r, "no job: job,TASK,NUMBER,release,start,completion,deadline,… is expected", error);
@@ -55,10 +56,14 @@ static bool read_job(struct reader *r, char *line, GError **error)
 
 static bool read_clock(struct reader *r, const char *line, GError **error)
 {
-    if (sscanf(line, "#clock mono %" SCNi64 " tsc %" SCNu64, &r->clock_mono_ns, &r->clock_tsc) != 2 ||
-        r->clock_mono_ns < 0 || r->clock_mono_ns > INT64_MAX / 2)
+    int64_t mono_ns;
+    uint64_t tsc;
+
+    if (sscanf(line, "#clock mono %" SCNi64 " tsc %" SCNu64, &mono_ns, &tsc) != 2 || mono_ns < 0 || mono_ns > INT64_MAX / 2)
         return damaged(r, "no clock: #clock mono NS tsc TICKS is expected", error);
-    r->has_clock = true;
+    xt_job_log_anchor(r->log, mono_ns, tsc);
+    xt_job_log_reach(r->log, r->clock, mono_ns);
+    r->has_anchor = true;
     return true;
 }
 
@@ -69,7 +74,7 @@ static bool read_line(struct reader *r, char *line, GError **error)
     if (g_str_has_prefix(line, "#clock "))
         return read_clock(r, line, error);
     if (g_str_has_prefix(line, "#tpu "))
-        r->out->tpu = g_ascii_strtod(line + 5, NULL);
+        xt_job_log_tsc_hz(r->log, g_ascii_strtod(line + 5, NULL) * 1e6);
     else if (*line && *line != '#')
         return damaged(r, "neither a job nor a comment", error);
     return true;
@@ -94,77 +99,20 @@ static bool read_lines(struct reader *r, FILE *file, GError **error)
     return true;
 }
 
-/* (tsc - start) in ns; negative before the run. */
-static int64_t tsc_to_ts(uint64_t tsc, uint64_t start_tsc, int64_t tsc_hz)
+struct xt_job_log *xt_jobs_csv_read(const char *path, GError **error)
 {
-    bool before = tsc < start_tsc;
-    uint64_t cycles = before ? start_tsc - tsc : tsc - start_tsc;
-    int64_t ns = (int64_t)((unsigned __int128)cycles * 1000000000 / (uint64_t)tsc_hz);
-
-    return before ? -ns : ns;
-}
-
-static void shift(int64_t *time, int64_t by)
-{
-    if (*time != INT64_MIN)
-        *time += by;
-}
-
-static bool map_times(struct reader *r, uint64_t start_tsc, int64_t tsc_hz, GError **error)
-{
-    struct xt_csv_jobs *out = r->out;
-    int64_t by, max_shift = INT64_MAX / 4;
-
-    if (!r->has_clock)
-        return damaged(r, "no #clock line ties the guest's clock to the TSC", error);
-    if (out->tpu > 0 && (out->tpu * 1e6 / (double)tsc_hz < 0.99 || out->tpu * 1e6 / (double)tsc_hz > 1.01)) {
-        g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
-                    "%s: the guest counted %.3f TSC ticks per us, the host has %.3f: not the same TSC, so the job times "
-                    "cannot be placed in the run", r->path, out->tpu, (double)tsc_hz / 1e6);
-        return false;
-    }
-    by = tsc_to_ts(r->clock_tsc, start_tsc, tsc_hz);
-    if (by > max_shift || by < -max_shift)
-        return damaged(r, "the clock line's TSC is absurdly far from the run", error);
-    by -= r->clock_mono_ns;
-    for (guint i = 0; i < out->jobs->len; i++) {
-        struct xt_csv_job *job = &g_array_index(out->jobs, struct xt_csv_job, i);
-
-        shift(&job->release, by);
-        shift(&job->start, by);
-        shift(&job->completion, by);
-        shift(&job->deadline, by);
-    }
-    out->log_end = r->clock_mono_ns + by;
-    return true;
-}
-
-struct xt_csv_jobs *xt_csv_jobs_read(const char *path, uint64_t start_tsc, int64_t tsc_hz, GError **error)
-{
-    struct xt_csv_jobs *out = g_new0(struct xt_csv_jobs, 1);
-    struct reader r = { .path = path, .out = out };
+    struct reader r = { .path = path, .log = xt_job_log_new() };
     FILE *file = fopen(path, "re");
-    bool ok;
 
-    out->jobs = g_array_new(FALSE, FALSE, sizeof(struct xt_csv_job));
-    out->names = g_string_chunk_new(256);
+    r.clock = xt_job_log_clock(r.log, false, 1e9);
     if (!file)
         g_set_error(error, XT_ERROR, errno == ENOENT ? XT_ERROR_INPUT : XT_ERROR_SYSTEM, "%s: %s", path,
                     g_strerror(errno));
-    ok = file && read_lines(&r, file, error) && map_times(&r, start_tsc, tsc_hz, error);
+    bool ok = file && read_lines(&r, file, error) &&
+              (r.has_anchor || damaged(&r, "no #clock line ties the guest's clock to the TSC", error));
     if (file)
         fclose(file);
-    if (ok)
-        return out;
-    xt_csv_jobs_free(out);
-    return NULL;
-}
-
-void xt_csv_jobs_free(struct xt_csv_jobs *jobs)
-{
-    if (!jobs)
-        return;
-    g_array_free(jobs->jobs, TRUE);
-    g_string_chunk_free(jobs->names);
-    g_free(jobs);
+    if (!ok)
+        g_clear_pointer(&r.log, xt_job_log_free);
+    return r.log;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "parse/fit.h"
+#include "parse/wander.h"
 
 #define MAX_MARKS 200000u /* kept; of more every second one is dropped, again and again */
 #define MIN_MARKS 20
@@ -11,6 +12,7 @@
 #define GOOD_SHARE 0.995     /* below, an anchored clock is looked at more closely */
 #define NEAR_NS 5000000       /* a pair of readings may be torn apart by as much as a VCPU waits */
 #define MAX_HZ_DIFFERENCE 0.01
+#define FAR (INT64_MAX / 4) /* ns: no run is there, and sums of a few such times are whole */
 
 struct clock {
     bool is_tsc;
@@ -48,6 +50,7 @@ struct xt_job_log {
     GHashTable *by_id; /* struct raw_job -> itself */
     GArray *marks;    /* of struct mark */
     unsigned mark_step, marks_skipped;
+    double tsc_hz; /* 0: not said */
     struct moment end;
 };
 
@@ -107,6 +110,11 @@ unsigned xt_job_log_clock(struct xt_job_log *log, bool is_tsc, double hz)
     return log->clocks->len - 1;
 }
 
+void xt_job_log_tsc_hz(struct xt_job_log *log, double hz)
+{
+    log->tsc_hz = hz;
+}
+
 static const struct clock *clock_of(const struct xt_job_log *log, unsigned clock)
 {
     return &g_array_index(log->clocks, struct clock, clock);
@@ -121,7 +129,7 @@ static gint compare_anchors(gconstpointer a, gconstpointer b)
 
 void xt_job_log_anchor(struct xt_job_log *log, int64_t mono_ns, uint64_t tsc)
 {
-    struct anchor anchor = { mono_ns, tsc };
+    struct anchor anchor = { CLAMP(mono_ns, -FAR, FAR), tsc };
 
     g_array_append_val(log->anchors, anchor);
 }
@@ -131,13 +139,14 @@ void xt_job_log_moment(struct xt_job_log *log, unsigned clock, const char *task,
 {
     struct raw_job key = { .task = task, .number = number };
     struct raw_job *job = g_hash_table_lookup(log->by_id, &key);
+    bool again = job && moment == XT_JOB_RELEASE && job->moments[moment].known && job->moments[moment].time != time;
 
-    if (!job) {
+    if (!job || again) {
         job = g_new0(struct raw_job, 1);
         job->task = g_string_chunk_insert_const(log->names, task);
         job->number = number;
         g_ptr_array_add(log->jobs, job);
-        g_hash_table_add(log->by_id, job);
+        g_hash_table_replace(log->by_id, job, job);
     }
     if (moment == XT_JOB_START && job->moments[moment].known)
         return;
@@ -171,7 +180,7 @@ uint64_t xt_job_log_n_jobs(const struct xt_job_log *log)
     return log->jobs->len;
 }
 
-/* How times of a log become times of the run. */
+/* How times of a log become times of the run: first by the anchors and the rate, then by what had to be looked for. */
 struct placing {
     const struct xt_job_log *log;
     uint64_t start_tsc;
@@ -179,10 +188,14 @@ struct placing {
     const struct anchor *anchors;
     guint n_anchors;
     int64_t offset_ns;
+    struct xt_wander *wander; /* of a clock that wanders, instead of offset_ns; NULL: it does not */
+    const struct xt_supply *supply;
+    int domid;
+    int64_t ambiguous_ns; /* as far apart were two offsets that some job fits with */
 };
 
 /* (tsc - start) in ns, towards minus infinity; saturates far outside of any run. */
-static int64_t ts_of_tsc(const struct placing *p, int64_t tsc)
+static int64_t ts_of_tsc(const struct placing *p, uint64_t tsc)
 {
     __int128 cycles = (__int128)tsc - (__int128)p->start_tsc;
     __int128 scaled = cycles * 1000000000;
@@ -190,12 +203,14 @@ static int64_t ts_of_tsc(const struct placing *p, int64_t tsc)
 
     if (scaled < 0 && scaled % p->tsc_hz)
         ns--;
-    return (int64_t)CLAMP(ns, INT64_MIN / 4, INT64_MAX / 4);
+    return (int64_t)CLAMP(ns, -FAR, FAR);
 }
 
 static int64_t mono_ns_of(const struct clock *clock, int64_t time)
 {
-    return clock->hz == 1e9 || clock->hz <= 0 ? time : (int64_t)((double)time * (1e9 / clock->hz));
+    if (clock->hz == 1e9 || clock->hz <= 0)
+        return CLAMP(time, -FAR, FAR);
+    return (int64_t)CLAMP((double)time * (1e9 / clock->hz), -(double)FAR, (double)FAR);
 }
 
 static int64_t ts_by_anchors(const struct placing *p, int64_t mono_ns)
@@ -203,27 +218,46 @@ static int64_t ts_by_anchors(const struct placing *p, int64_t mono_ns)
     guint i = 0;
 
     if (p->n_anchors == 1)
-        return ts_of_tsc(p, (int64_t)p->anchors[0].tsc) + (mono_ns - p->anchors[0].mono_ns);
+        return CLAMP(ts_of_tsc(p, p->anchors[0].tsc) + (mono_ns - p->anchors[0].mono_ns), -FAR, FAR);
     while (i + 2 < p->n_anchors && p->anchors[i + 1].mono_ns <= mono_ns)
         i++;
     const struct anchor *a = &p->anchors[i], *b = a + 1;
     double part = (double)(mono_ns - a->mono_ns) / (double)(b->mono_ns - a->mono_ns);
-    return ts_of_tsc(p, (int64_t)a->tsc + (int64_t)llround(part * (double)(int64_t)(b->tsc - a->tsc)));
+    double cycles = part * (double)(int64_t)(b->tsc - a->tsc);
+    return fabs(cycles) < 0x1p62 ? ts_of_tsc(p, a->tsc + (uint64_t)llround(cycles)) : FAR;
 }
 
-static int64_t place_time(const struct placing *p, unsigned clock, int64_t time)
+static bool is_tsc(const struct placing *p, unsigned clock)
 {
-    const struct clock *c = clock_of(p->log, clock);
-
-    if (c->is_tsc)
-        return ts_of_tsc(p, time);
-    int64_t mono_ns = mono_ns_of(c, time);
-    return (p->n_anchors ? ts_by_anchors(p, mono_ns) : mono_ns) + p->offset_ns;
+    return clock_of(p->log, clock)->is_tsc;
 }
 
-static int64_t place_moment(const struct placing *p, const struct moment *moment)
+/* Before anything that had to be looked for: ts, if something ties the clock. */
+static int64_t base_time(const struct placing *p, unsigned clock, int64_t time)
 {
-    return moment->known ? place_time(p, moment->clock, moment->time) : INT64_MIN;
+    if (is_tsc(p, clock))
+        return ts_of_tsc(p, (uint64_t)time);
+    int64_t mono_ns = mono_ns_of(clock_of(p->log, clock), time);
+    return p->n_anchors ? ts_by_anchors(p, mono_ns) : mono_ns;
+}
+
+/* What to add to the times of one job, or of one mark, that has these marks. */
+static int64_t offset_for(struct placing *p, const struct xt_fit_mark *marks, unsigned n_marks)
+{
+    int64_t ambiguous_ns;
+
+    if (!p->wander || !n_marks)
+        return p->offset_ns;
+    guint track = xt_wander_choose(p->wander, marks, n_marks, p->supply, (uint16_t)p->domid, &ambiguous_ns);
+    p->ambiguous_ns = MAX(p->ambiguous_ns, ambiguous_ns);
+    return xt_wander_at(p->wander, track, marks[n_marks - 1].ns);
+}
+
+static int64_t place_mark(struct placing *p, const struct mark *m)
+{
+    const struct xt_fit_mark mark = { base_time(p, m->clock, m->time), m->vcpu };
+
+    return mark.ns + (is_tsc(p, m->clock) ? 0 : offset_for(p, &mark, 1));
 }
 
 /* Times without a place in the run still have distances: those of its own log. */
@@ -243,7 +277,7 @@ static void count_from_first_release(struct placing *p, const struct xt_fit *fit
     if (first == INT64_MAX)
         return;
     p->start_tsc = (uint64_t)first;
-    p->offset_ns = -first;
+    p->offset_ns = CLAMP(-first, -FAR, FAR);
 }
 
 static gint compare_jobs(gconstpointer a, gconstpointer b)
@@ -269,17 +303,53 @@ void xt_jobs_sort(GArray *jobs)
     }
 }
 
-static void place_jobs(const struct placing *p, struct xt_guest_jobs *out)
+/* Where the clock wanders all of a job's times move by the same, chosen by when it was certainly executed. */
+static int64_t offset_of_job(struct placing *p, const struct raw_job *raw)
+{
+    static const enum xt_job_moment order[] = { XT_JOB_START, XT_JOB_COMPLETION };
+    struct xt_fit_mark marks[G_N_ELEMENTS(order)];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(order); i++) {
+        const struct moment *m = &raw->moments[order[i]];
+        if (m->known && !is_tsc(p, m->clock))
+            marks[n++] = (struct xt_fit_mark){ base_time(p, m->clock, m->time), -1 };
+    }
+    const struct moment *release = &raw->moments[XT_JOB_RELEASE];
+    if (!n && release->known && !is_tsc(p, release->clock))
+        marks[n++] = (struct xt_fit_mark){ base_time(p, release->clock, release->time), -1 };
+    return offset_for(p, marks, n);
+}
+
+static int64_t place_moment(const struct placing *p, const struct moment *moment, int64_t offset_ns)
+{
+    if (!moment->known)
+        return INT64_MIN;
+    return base_time(p, moment->clock, moment->time) + (is_tsc(p, moment->clock) ? 0 : offset_ns);
+}
+
+static struct xt_job place_job(struct placing *p, const struct raw_job *raw)
+{
+    int64_t by = offset_of_job(p, raw);
+    struct xt_job job = {
+        .number = raw->number,
+        .release = place_moment(p, &raw->moments[XT_JOB_RELEASE], by),
+        .start = place_moment(p, &raw->moments[XT_JOB_START], by),
+        .completion = place_moment(p, &raw->moments[XT_JOB_COMPLETION], by),
+        .deadline = place_moment(p, &raw->moments[XT_JOB_DEADLINE], by),
+        .log_end = place_moment(p, &p->log->end, by),
+    };
+
+    if (job.log_end != INT64_MIN)
+        job.log_end++; /* what happens at the very end of a log has still happened */
+    return job;
+}
+
+static void place_jobs(struct placing *p, struct xt_guest_jobs *out)
 {
     for (guint i = 0; i < p->log->jobs->len; i++) {
         const struct raw_job *raw = p->log->jobs->pdata[i];
-        struct xt_job job = {
-            .number = raw->number,
-            .release = place_moment(p, &raw->moments[XT_JOB_RELEASE]),
-            .start = place_moment(p, &raw->moments[XT_JOB_START]),
-            .completion = place_moment(p, &raw->moments[XT_JOB_COMPLETION]),
-            .deadline = place_moment(p, &raw->moments[XT_JOB_DEADLINE]),
-        };
+        struct xt_job job = place_job(p, raw);
         if (job.release == INT64_MIN || job.deadline == INT64_MIN) {
             out->incomplete++;
             continue;
@@ -288,8 +358,21 @@ static void place_jobs(const struct placing *p, struct xt_guest_jobs *out)
         g_array_append_val(out->jobs, job);
     }
     xt_jobs_sort(out->jobs);
-    /* what happens at the very end of a log has still happened */
-    out->log_end = p->log->end.known ? place_moment(p, &p->log->end) + 1 : INT64_MIN;
+}
+
+/* Does the guest count the same TSC as the host? */
+static bool check_hz(struct xt_fit *fit, double hz, int64_t tsc_hz)
+{
+    if (hz <= 0)
+        return true;
+    fit->tsc_hz = hz;
+    if (fabs(hz / (double)tsc_hz - 1) <= MAX_HZ_DIFFERENCE)
+        return true;
+    fit->clock = XT_GUEST_UNTIED;
+    fit->why = g_strdup_printf("the guest measured its TSC at %.6f MHz, the host's runs at %.6f MHz: it is not the same, "
+                               "so its times cannot be placed; give the guest tsc_mode=\"native\"", hz / 1e6,
+                               (double)tsc_hz / 1e6);
+    return false;
 }
 
 /* Which clocks the jobs' times are in; false if that is no clock at all that can be tied. */
@@ -298,64 +381,140 @@ static bool choose_clock(const struct xt_job_log *log, struct placing *p, struct
     bool mono = false;
 
     fit->clock = XT_GUEST_TSC;
+    if (!check_hz(fit, log->tsc_hz, p->tsc_hz))
+        return false;
     for (guint i = 0; i < log->clocks->len; i++) {
         const struct clock *c = clock_of(log, i);
         mono |= !c->is_tsc;
-        if (!c->is_tsc || c->hz <= 0)
-            continue;
-        fit->tsc_hz = c->hz;
-        if (fabs(c->hz / (double)p->tsc_hz - 1) <= MAX_HZ_DIFFERENCE)
-            continue;
-        fit->clock = XT_GUEST_UNTIED;
-        fit->why = g_strdup_printf("the guest measured its TSC at %.6f MHz, the host's runs at %.6f MHz: it is not the same, "
-                                   "so its times cannot be placed; give the guest tsc_mode=\"native\"",
-                                   c->hz / 1e6, (double)p->tsc_hz / 1e6);
-        return false;
+        if (c->is_tsc && !check_hz(fit, c->hz, p->tsc_hz))
+            return false;
     }
     if (mono)
         fit->clock = p->n_anchors ? XT_GUEST_ANCHORED : XT_GUEST_FITTED;
     return true;
 }
 
-static GArray *mono_marks(const struct xt_job_log *log)
+static gint compare_marks(gconstpointer a, gconstpointer b)
+{
+    const struct xt_fit_mark *x = a, *y = b;
+
+    return (x->ns > y->ns) - (x->ns < y->ns);
+}
+
+/* Marks of clocks whose offset can be looked for, ascending, at their base times. */
+static GArray *mono_marks(const struct placing *p)
 {
     GArray *marks = g_array_new(FALSE, FALSE, sizeof(struct xt_fit_mark));
 
-    for (guint i = 0; i < log->marks->len; i++) {
-        const struct mark *m = &g_array_index(log->marks, struct mark, i);
-        const struct clock *c = clock_of(log, m->clock);
-        struct xt_fit_mark mark = { mono_ns_of(c, m->time), m->vcpu };
-        if (!c->is_tsc)
+    for (guint i = 0; i < p->log->marks->len; i++) {
+        const struct mark *m = &g_array_index(p->log->marks, struct mark, i);
+        struct xt_fit_mark mark = { base_time(p, m->clock, m->time), m->vcpu };
+        if (!is_tsc(p, m->clock))
             g_array_append_val(marks, mark);
     }
+    g_array_sort(marks, compare_marks);
     return marks;
 }
 
-/* Nothing ties the guest's clock: look for the offset at which it only executes while it runs. */
-static bool find_offset(struct placing *p, const struct xt_supply *supply, int domid, struct xt_fit *fit)
+/* What the marks say as they lie now. */
+static void weigh(struct placing *p, struct xt_fit *fit)
 {
-    struct xt_fit_offset found;
-    GArray *marks = mono_marks(p->log);
-    bool ok = supply && domid >= 0 && xt_fit_offset(marks, supply, (uint16_t)domid, &found);
+    int64_t slack_ns = fit->clock == XT_GUEST_TSC ? 0 : XT_FIT_SLACK_NS;
 
-    g_array_unref(marks);
-    if (!ok) {
-        fit->clock = XT_GUEST_UNTIED;
-        fit->why = g_strdup("nothing ties the guest's clock to the TSC, and no offset lets it execute only while its VCPUs "
-                            "run: log pairs of CLOCK_MONOTONIC and TSC in the guest (run xentrail-workload in it, or write "
-                            "guests/NAME.clock, see docs/ctf.md)");
-        return false;
+    fit->marks = fit->running = 0;
+    for (guint i = 0; i < p->log->marks->len; i++) {
+        const struct mark *m = &g_array_index(p->log->marks, struct mark, i);
+        enum xt_ran ran = xt_supply_ran(p->supply, (uint16_t)p->domid, m->vcpu, place_mark(p, m), slack_ns);
+        fit->marks += ran != XT_RAN_UNKNOWN;
+        fit->running += ran == XT_RAN_YES;
     }
-    p->offset_ns = found.offset_ns;
-    fit->offset_ns = found.offset_ns;
-    fit->offset_error_ns = found.error_ns;
-    return true;
+    fit->share = fit->marks ? (double)fit->running / (double)fit->marks : 0;
+}
+
+static void describe_wander(const struct placing *p, struct xt_fit *fit)
+{
+    int64_t least = INT64_MAX, most = INT64_MIN;
+
+    for (guint t = 0; t < p->wander->tracks->len; t++) {
+        const GArray *knots = g_array_index(p->wander->tracks, struct xt_wander_track, t).knots;
+        for (guint i = 0; i < knots->len; i++) {
+            least = MIN(least, g_array_index(knots, struct xt_wander_knot, i).offset_ns);
+            most = MAX(most, g_array_index(knots, struct xt_wander_knot, i).offset_ns);
+        }
+    }
+    fit->wander_ns = most - least;
+    fit->offset_ns = least + (most - least) / 2;
+    fit->offset_error_ns = p->wander->error_ns;
+    fit->chance = p->wander->chance;
+}
+
+/* Follows the clock if one offset for all of the run does not do; false if that is no better. */
+static bool follow(struct placing *p, const GArray *marks, int64_t elsewhere_ns, struct xt_fit *fit)
+{
+    const struct xt_fit straight = *fit;
+
+    p->wander = xt_wander_follow(marks, p->supply, (uint16_t)p->domid, p->offset_ns, elsewhere_ns);
+    if (!p->wander)
+        return false;
+    weigh(p, fit);
+    if (fit->share >= MIN_SHARE && fit->share > straight.share) {
+        describe_wander(p, fit);
+        return true;
+    }
+    g_clear_pointer(&p->wander, xt_wander_free);
+    *fit = straight;
+    return false;
+}
+
+static void use_offset(struct placing *p, struct xt_fit *fit, const struct xt_fit_offset *found)
+{
+    p->offset_ns = fit->offset_ns = found->offset_ns;
+    fit->offset_error_ns = found->error_ns;
+}
+
+/* A pair of readings may have been torn apart, and the clock may wander from there. */
+static void mend_anchors(struct placing *p, struct xt_fit *fit)
+{
+    GArray *marks = mono_marks(p);
+    struct xt_fit_offset near;
+
+    weigh(p, fit);
+    if (fit->share < GOOD_SHARE && xt_fit_near(marks, p->supply, (uint16_t)p->domid, NEAR_NS, &near) && near.share > fit->share) {
+        use_offset(p, fit, &near);
+        weigh(p, fit);
+    }
+    if (fit->share < GOOD_SHARE)
+        follow(p, marks, 0, fit);
+    g_array_unref(marks);
+}
+
+/* Nothing ties the guest's clock: looks for the offset at which it only executes while it runs. */
+static bool find_offset(struct placing *p, struct xt_fit *fit)
+{
+    GArray *marks = mono_marks(p);
+    struct xt_fit_offset found = { 0 };
+    bool ok = p->supply && xt_fit_offset(marks, p->supply, (uint16_t)p->domid, &found);
+
+    if (found.share > 0) {
+        use_offset(p, fit, &found);
+        weigh(p, fit);
+    }
+    if (found.share > 0 && fit->share < GOOD_SHARE)
+        ok = follow(p, marks, found.second_ns, fit) || ok;
+    g_array_unref(marks);
+    if (ok)
+        return true;
+    *fit = (struct xt_fit){ .clock = XT_GUEST_UNTIED, .tsc_hz = fit->tsc_hz };
+    fit->why = g_strdup("nothing ties the guest's clock to the TSC, and no offset lets it execute only while its VCPUs "
+                        "run: log pairs of CLOCK_MONOTONIC and TSC in the guest (run xentrail-workload in it, or write "
+                        "guests/NAME.clock, see docs/ctf.md)");
+    return false;
 }
 
 static void judge(struct xt_fit *fit, bool have_supply)
 {
     if (!have_supply)
-        fit->why = g_strdup("the run does not know which domain this guest is: name the folder in guests/ as the domain");
+        fit->why = g_strdup("the run knows no domain of this guest's name, or several: name the folder in guests/ as the domain");
     else if (fit->marks < MIN_MARKS)
         fit->why = g_strdup_printf("only %" G_GUINT64_FORMAT " instants at which the guest executed lie in the run: too few "
                                    "to tell whether its clock fits; record both at the same time", fit->marks);
@@ -368,52 +527,6 @@ static void judge(struct xt_fit *fit, bool have_supply)
     fit->evidence = !fit->why;
 }
 
-/* marks: of struct xt_fit_mark, in ts. */
-static void weigh(struct xt_fit *fit, const GArray *marks, const struct xt_supply *supply, uint16_t domid)
-{
-    int64_t by = fit->clock == XT_GUEST_ANCHORED ? fit->offset_ns : 0;
-    int64_t slack_ns = fit->clock == XT_GUEST_TSC ? 0 : XT_FIT_SLACK_NS;
-
-    fit->marks = fit->running = 0;
-    for (guint i = 0; i < marks->len; i++) {
-        const struct xt_fit_mark *m = &g_array_index(marks, struct xt_fit_mark, i);
-        enum xt_ran ran = xt_supply_ran(supply, domid, m->vcpu, m->ns + by, slack_ns);
-        fit->marks += ran != XT_RAN_UNKNOWN;
-        fit->running += ran == XT_RAN_YES;
-    }
-    fit->share = fit->marks ? (double)fit->running / (double)fit->marks : 0;
-}
-
-static void weigh_and_judge(struct xt_fit *fit, const GArray *marks, const struct xt_supply *supply, int domid)
-{
-    bool have_supply = supply && domid >= 0;
-    struct xt_fit_offset near;
-
-    if (have_supply) {
-        weigh(fit, marks, supply, (uint16_t)domid);
-        fit->chance = xt_supply_share(supply, (uint16_t)domid);
-        if (fit->clock == XT_GUEST_ANCHORED && fit->share < GOOD_SHARE &&
-            xt_fit_near(marks, supply, (uint16_t)domid, NEAR_NS, &near) && near.share > fit->share) {
-            fit->offset_ns = near.offset_ns;
-            fit->offset_error_ns = near.error_ns;
-            weigh(fit, marks, supply, (uint16_t)domid);
-        }
-    }
-    judge(fit, have_supply);
-}
-
-void xt_fit_weigh(struct xt_fit *fit, const int64_t *marks, unsigned n_marks, const struct xt_supply *supply, int domid)
-{
-    GArray *all = g_array_new(FALSE, FALSE, sizeof(struct xt_fit_mark));
-
-    for (unsigned i = 0; i < n_marks; i++) {
-        struct xt_fit_mark mark = { marks[i], -1 };
-        g_array_append_val(all, mark);
-    }
-    weigh_and_judge(fit, all, supply, domid);
-    g_array_unref(all);
-}
-
 const char *xt_job_cause_name(enum xt_job_cause cause)
 {
     static const char *const names[] = { "supply", "guest", "unknown" };
@@ -421,11 +534,11 @@ const char *xt_job_cause_name(enum xt_job_cause cause)
     return (unsigned)cause < G_N_ELEMENTS(names) ? names[cause] : "?";
 }
 
-struct xt_job_miss xt_job_explain(const struct xt_job *job, int64_t log_end, const struct xt_fit *fit,
-                                  const struct xt_supply *supply, int domid)
+struct xt_job_miss xt_job_explain(const struct xt_job *job, const struct xt_fit *fit, const struct xt_supply *supply,
+                                  int domid)
 {
     struct xt_job_miss miss = { .cause = XT_CAUSE_UNKNOWN };
-    int64_t through = job->completion == INT64_MIN ? log_end : job->completion;
+    int64_t through = job->completion == INT64_MIN ? job->log_end : job->completion;
 
     if (!fit->evidence || job->busy_since < 0 || through > xt_supply_duration_ns(supply))
         return miss;
@@ -439,49 +552,54 @@ struct xt_job_miss xt_job_explain(const struct xt_job *job, int64_t log_end, con
     return miss;
 }
 
-static GArray *placed_marks(const struct placing *p)
+/* In order of CLOCK_MONOTONIC; two at one instant have no slope. */
+static GArray *sorted_anchors(const struct xt_job_log *log)
 {
-    GArray *marks = g_array_new(FALSE, FALSE, sizeof(struct xt_fit_mark));
+    GArray *anchors = g_array_copy(log->anchors);
 
-    for (guint i = 0; i < p->log->marks->len; i++) {
-        const struct mark *m = &g_array_index(p->log->marks, struct mark, i);
-        struct xt_fit_mark mark = { place_time(p, m->clock, m->time), m->vcpu };
-        g_array_append_val(marks, mark);
+    g_array_sort(anchors, compare_anchors);
+    for (guint i = 1; i < anchors->len;) {
+        if (g_array_index(anchors, struct anchor, i).mono_ns == g_array_index(anchors, struct anchor, i - 1).mono_ns)
+            g_array_remove_index(anchors, i);
+        else
+            i++;
     }
-    return marks;
+    return anchors;
+}
+
+/* Ties the clock and says how well; false if nothing does. */
+static bool tie(struct placing *p, struct xt_fit *fit)
+{
+    if (!choose_clock(p->log, p, fit) || (fit->clock == XT_GUEST_FITTED && !find_offset(p, fit)))
+        return false;
+    if (p->supply && fit->clock == XT_GUEST_ANCHORED)
+        mend_anchors(p, fit);
+    else if (p->supply)
+        weigh(p, fit);
+    if (p->supply && !p->wander)
+        fit->chance = xt_supply_share(p->supply, (uint16_t)p->domid);
+    judge(fit, p->supply != NULL);
+    return true;
 }
 
 struct xt_guest_jobs *xt_job_log_place(const struct xt_job_log *log, uint64_t start_tsc, int64_t tsc_hz,
                                        const struct xt_supply *supply, int domid)
 {
     struct xt_guest_jobs *out = g_new0(struct xt_guest_jobs, 1);
-    GArray *anchors = g_array_copy(log->anchors);
-    struct placing p = { .log = log, .start_tsc = start_tsc, .tsc_hz = tsc_hz };
+    GArray *anchors = sorted_anchors(log);
+    struct placing p = {
+        .log = log, .start_tsc = start_tsc, .tsc_hz = tsc_hz, .n_anchors = anchors->len,
+        .anchors = (const struct anchor *)(const void *)anchors->data, .supply = domid >= 0 ? supply : NULL, .domid = domid,
+    };
 
-    g_array_sort(anchors, compare_anchors);
-    for (guint i = 1; i < anchors->len;) { /* two at one instant have no slope */
-        if (g_array_index(anchors, struct anchor, i).mono_ns == g_array_index(anchors, struct anchor, i - 1).mono_ns)
-            g_array_remove_index(anchors, i);
-        else
-            i++;
-    }
-    p.anchors = (const struct anchor *)(const void *)anchors->data;
-    p.n_anchors = anchors->len;
     out->jobs = g_array_new(FALSE, FALSE, sizeof(struct xt_job));
     out->names = g_string_chunk_new(256);
-    out->log_end = INT64_MIN;
-    if (!choose_clock(log, &p, &out->fit) ||
-        (out->fit.clock == XT_GUEST_FITTED && !find_offset(&p, supply, domid, &out->fit))) {
+    if (!tie(&p, &out->fit))
         count_from_first_release(&p, &out->fit);
-        place_jobs(&p, out);
-    } else {
-        GArray *marks = placed_marks(&p);
-        weigh_and_judge(&out->fit, marks, supply, domid);
-        g_array_unref(marks);
-        if (out->fit.clock == XT_GUEST_ANCHORED)
-            p.offset_ns = out->fit.offset_ns;
-        place_jobs(&p, out);
-    }
+    p.ambiguous_ns = 0; /* marks alone say less than the jobs that they belong to */
+    place_jobs(&p, out);
+    out->fit.offset_error_ns = MAX(out->fit.offset_error_ns, p.ambiguous_ns);
+    xt_wander_free(p.wander);
     g_array_unref(anchors);
     return out;
 }

@@ -22,6 +22,7 @@ struct xt_job {
     int64_t number;
     int64_t release, deadline;   /* ts of the run */
     int64_t start, completion;   /* INT64_MIN: not logged, none */
+    int64_t log_end;             /* end of the log: what had not happened by then is not known; INT64_MIN: unknown */
     int64_t busy_since;          /* release of the first job since when the guest always had an unfinished one */
 };
 /* Sorts jobs (of struct xt_job) by release and finds busy_since of each. */
@@ -32,11 +33,14 @@ struct xt_fit {
     enum xt_guest_clock clock;
     int64_t offset_ns;      /* FITTED: ts minus guest clock. ANCHORED: what had to be added to let the marks fit */
     int64_t offset_error_ns; /* half the width of the offsets that fit as well, 0 if none was looked for */
+    int64_t wander_ns;      /* the clock does not keep pace with the TSC: the offset moves within this range, and offset_ns
+                             * is its middle; 0: it keeps */
     double tsc_hz;          /* as the guest measured it, 0: it does not say */
     uint64_t marks;         /* instants at which the guest executed, as far as the run tells whether its VCPU ran then */
     uint64_t running;       /* of them while it ran */
     double share;           /* running / marks; 0 without marks */
-    double chance;          /* share of the time in which its VCPUs ran: what marks without any relation would show */
+    double chance;          /* what marks without any relation to the run would show: the share of the time in which its
+                             * VCPUs ran; of a clock that wanders, the best share at places where it cannot be */
     bool evidence;          /* the fit is good enough to believe the jobs' times */
     char *why;              /* if not: what is wrong and what to do */
 };
@@ -44,7 +48,6 @@ struct xt_fit {
 struct xt_guest_jobs {
     GArray *jobs;      /* of struct xt_job, in order of release */
     GStringChunk *names;
-    int64_t log_end;   /* ts of the end of the log: what had not happened by then is not known */
     uint64_t incomplete; /* jobs without release or deadline: left out */
     struct xt_fit fit;
 };
@@ -58,11 +61,14 @@ void xt_job_log_free(struct xt_job_log *log);
 /* A clock that times of the log are in: cycles of the TSC, or (is_tsc false) a clock of that frequency which all logs of
  * the guest with is_tsc false share up to their frequency: CLOCK_MONOTONIC. hz of a TSC: as the guest measured it. */
 unsigned xt_job_log_clock(struct xt_job_log *log, bool is_tsc, double hz);
+/* The guest measured its TSC at hz, whatever clock it stamps with. */
+void xt_job_log_tsc_hz(struct xt_job_log *log, double hz);
 /* At TSC tsc, CLOCK_MONOTONIC stood at mono_ns. */
 void xt_job_log_anchor(struct xt_job_log *log, int64_t mono_ns, uint64_t tsc);
 
 enum xt_job_moment { XT_JOB_RELEASE, XT_JOB_START, XT_JOB_COMPLETION, XT_JOB_DEADLINE };
-/* What became of a job at time (of the clock). The first start and the last of everything else count. */
+/* What became of a job at time (of the clock). The first start counts, and the last completion and deadline. A second
+ * release at another time begins another job of that number: the task was started again. */
 void xt_job_log_moment(struct xt_job_log *log, unsigned clock, const char *task, int64_t number,
                        enum xt_job_moment moment, int64_t time);
 /* The guest executed then; vcpu -1 if it does not say on which. */
@@ -70,10 +76,6 @@ void xt_job_log_mark(struct xt_job_log *log, unsigned clock, int vcpu, int64_t t
 /* The log reaches this far. */
 void xt_job_log_reach(struct xt_job_log *log, unsigned clock, int64_t time);
 uint64_t xt_job_log_n_jobs(const struct xt_job_log *log);
-
-/* Says how well instants of execution that are in ts already fit; corrects an anchored clock if that lets them fit much
- * better, by fit->offset_ns, which the caller then has to add to all times. fit->clock must be set. */
-void xt_fit_weigh(struct xt_fit *fit, const int64_t *marks, unsigned n_marks, const struct xt_supply *supply, int domid);
 
 /* Why a job was late. */
 enum xt_job_cause {
@@ -89,14 +91,16 @@ struct xt_job_miss {
     enum xt_job_cause cause;
 };
 
-/* Explains a missed job from what happened since its guest was busy without a break until it completed (log_end if it did
- * not). Where server periods are judged (the scheduler's, or reference reservations), supply is the cause if one of them
+/* Explains a missed job from what happened since its guest was busy without a break until it completed (the log's end if it
+ * did not). Where server periods are judged (the scheduler's, or reference reservations), supply is the cause if one of them
  * was missed; where there are none, if VCPUs stood runnable for at least as long as the job was late: without that it
  * would have been in time. */
-struct xt_job_miss xt_job_explain(const struct xt_job *job, int64_t log_end, const struct xt_fit *fit,
-                                  const struct xt_supply *supply, int domid);
+struct xt_job_miss xt_job_explain(const struct xt_job *job, const struct xt_fit *fit, const struct xt_supply *supply,
+                                  int domid);
 
-/* Lays the log over the run and says how well it fits; supply must have seen the domain's dispatches. domid -1: unknown,
- * then only native TSC and anchors can tie it and nothing can be verified. Never fails: what cannot be believed says why. */
+/* Lays the log over the run and says how well it fits; supply must have seen the domain's dispatches. Where the guest's
+ * clock wanders each job is moved as a whole, so that its response time and lateness stay what the guest measured.
+ * domid -1: unknown, then only native TSC and anchors can tie it and nothing can be verified. Never fails: what cannot be
+ * believed says why. */
 struct xt_guest_jobs *xt_job_log_place(const struct xt_job_log *log, uint64_t start_tsc, int64_t tsc_hz,
                                        const struct xt_supply *supply, int domid);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define MAX_INTERVALS (16u << 20) /* of all VCPUs together, 256 MB; what comes after them is unknown */
+#define MAX_INTERVALS (8u << 20) /* of all VCPUs together, 288 MB; what comes after them is unknown */
 
 struct interval {
     int64_t ts, end_ts;
@@ -11,6 +11,7 @@ struct interval {
 struct vcpu {
     uint16_t domid, vcpu;
     GArray *ran, *waited; /* of struct interval, in order of time */
+    GArray *ran_on;       /* of int32_t: on which pCPU, for each of ran */
     GArray *periods;      /* of struct period, in order of deadlines */
 };
 
@@ -35,6 +36,7 @@ static void free_vcpu(gpointer data)
     struct vcpu *v = data;
 
     g_array_unref(v->ran);
+    g_array_unref(v->ran_on);
     g_array_unref(v->waited);
     g_array_unref(v->periods);
     g_free(v);
@@ -60,6 +62,7 @@ static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
         v->domid = vcpu->domid;
         v->vcpu = vcpu->vcpu;
         v->ran = g_array_new(FALSE, FALSE, sizeof(struct interval));
+        v->ran_on = g_array_new(FALSE, FALSE, sizeof(int32_t));
         v->waited = g_array_new(FALSE, FALSE, sizeof(struct interval));
         v->periods = g_array_new(FALSE, FALSE, sizeof(struct period));
         g_ptr_array_add(s->vcpus, v);
@@ -81,16 +84,33 @@ static bool on_dispatch(void *self, const struct xt_dispatch *d, GError **error)
     struct vcpu *v = find(s, d->vcpu);
     struct interval interval = { d->run_ts, d->end_ts }, wait = { d->ready_ts, d->run_ts };
 
-    if (!v || d->end_ts <= d->run_ts)
+    if (!v)
         return true;
     if (s->n_intervals == MAX_INTERVALS) {
-        s->known_until = MIN(s->known_until, d->run_ts);
+        s->known_until = MIN(s->known_until, d->ready_ts);
         return true;
     }
     s->n_intervals++;
-    g_array_append_val(v->ran, interval);
+    if (d->end_ts > d->run_ts) {
+        g_array_append_val(v->ran, interval);
+        g_array_append_val(v->ran_on, d->pcpu);
+    }
     if (d->run_ts > d->ready_ts)
         g_array_append_val(v->waited, wait);
+    return true;
+}
+
+/* A wait without a dispatch at its end, at the run's or in front of lost records. */
+static bool on_interval(void *self, const struct xt_interval *i, GError **error)
+{
+    struct xt_supply *s = self;
+    struct vcpu *v = find(s, i->vcpu);
+    struct interval wait = { i->ts, i->end_ts };
+
+    if (!v || i->state != XT_RUNNABLE || s->n_intervals == MAX_INTERVALS)
+        return true;
+    s->n_intervals++;
+    g_array_append_val(v->waited, wait);
     return true;
 }
 
@@ -123,8 +143,8 @@ struct xt_supply *xt_supply_new(const uint16_t *domids, unsigned n_domids)
     s->by_index = g_ptr_array_new();
     s->losses = g_array_new(FALSE, FALSE, sizeof(struct interval));
     s->sink = (struct xt_sink){
-        .self = s, .begin = on_begin, .vcpu = on_vcpu, .dispatch = on_dispatch, .period = on_period,
-        .loss = on_loss,
+        .self = s, .begin = on_begin, .vcpu = on_vcpu, .dispatch = on_dispatch, .interval = on_interval,
+        .period = on_period, .loss = on_loss,
     };
     return s;
 }
@@ -196,6 +216,72 @@ enum xt_ran xt_supply_ran(const struct xt_supply *s, uint16_t domid, int vcpu, i
             return XT_RAN_YES;
     }
     return !seen || is_lost(s, ts) ? XT_RAN_UNKNOWN : XT_RAN_NO;
+}
+
+bool xt_supply_interval(const struct xt_supply *s, uint16_t domid, int vcpu, int32_t pcpu, int64_t ts, int64_t slack_ns,
+                        int64_t *from, int64_t *to)
+{
+    bool found = false;
+
+    for (guint i = 0; i < s->vcpus->len; i++) {
+        const struct vcpu *v = s->vcpus->pdata[i];
+        guint n = is_meant(v, domid, vcpu) ? first_after(v->ran, ts - slack_ns - 1) : v->ran->len;
+        for (; n < v->ran->len && g_array_index(v->ran, struct interval, n).ts <= ts + slack_ns; n++) {
+            const struct interval *interval = &g_array_index(v->ran, struct interval, n);
+            bool at = interval->ts <= ts && interval->end_ts >= ts;
+            if ((pcpu >= 0 && g_array_index(v->ran_on, int32_t, n) != pcpu) || (found && !at))
+                continue;
+            *from = interval->ts;
+            *to = interval->end_ts;
+            found = true;
+            if (at)
+                return true;
+        }
+    }
+    return found;
+}
+
+void xt_supply_ran_at(const struct xt_supply *s, uint16_t domid, int vcpu, int32_t pcpu, int64_t ts, int64_t step_ns,
+                      unsigned n, int64_t slack_ns, uint8_t ran[])
+{
+    int64_t end_ts = ts + (int64_t)n * step_ns;
+
+    memset(ran, 0, n);
+    for (guint i = 0; i < s->vcpus->len; i++) {
+        const struct vcpu *v = s->vcpus->pdata[i];
+        guint k = is_meant(v, domid, vcpu) ? first_after(v->ran, ts - slack_ns - 1) : v->ran->len;
+        for (; k < v->ran->len; k++) {
+            const struct interval *interval = &g_array_index(v->ran, struct interval, k);
+            int64_t from = interval->ts - slack_ns, to = interval->end_ts + slack_ns;
+            if (from >= end_ts)
+                break;
+            int64_t first = from <= ts ? 0 : (from - ts + step_ns - 1) / step_ns;
+            int64_t last = MIN((to - ts) / step_ns, (int64_t)n - 1);
+            if (first <= last && (pcpu < 0 || g_array_index(v->ran_on, int32_t, k) == pcpu))
+                memset(ran + first, 1, (size_t)(last - first + 1));
+        }
+    }
+}
+
+static gint compare_pcpus(gconstpointer a, gconstpointer b)
+{
+    return *(const int32_t *)a - *(const int32_t *)b;
+}
+
+GArray *xt_supply_pcpus(const struct xt_supply *s, uint16_t domid)
+{
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    GArray *pcpus = g_array_new(FALSE, FALSE, sizeof(int32_t));
+
+    for (guint i = 0; i < s->vcpus->len; i++) {
+        const struct vcpu *v = s->vcpus->pdata[i];
+        for (guint n = 0; is_meant(v, domid, -1) && n < v->ran_on->len; n++)
+            if (g_hash_table_add(seen, GINT_TO_POINTER(g_array_index(v->ran_on, int32_t, n))))
+                g_array_append_val(pcpus, g_array_index(v->ran_on, int32_t, n));
+    }
+    g_array_sort(pcpus, compare_pcpus);
+    g_hash_table_unref(seen);
+    return pcpus;
 }
 
 static int64_t overlap_ns(const GArray *intervals, int64_t from, int64_t to)

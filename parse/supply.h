@@ -19,6 +19,18 @@ enum xt_ran { XT_RAN_NO, XT_RAN_YES, XT_RAN_UNKNOWN };
  * records were lost, or if it never appeared. */
 enum xt_ran xt_supply_ran(const struct xt_supply *supply, uint16_t domid, int vcpu, int64_t ts, int64_t slack_ns);
 
+/* The running interval at ts, or, if there is none, one within slack_ns; of the VCPU (-1: any of the domain) and on the pCPU
+ * (-1: any). false: there is none. */
+bool xt_supply_interval(const struct xt_supply *supply, uint16_t domid, int vcpu, int32_t pcpu, int64_t ts, int64_t slack_ns,
+                        int64_t *from, int64_t *to);
+
+/* Sets ran[i] to whether xt_supply_interval finds one at ts + i * step_ns. */
+void xt_supply_ran_at(const struct xt_supply *supply, uint16_t domid, int vcpu, int32_t pcpu, int64_t ts, int64_t step_ns,
+                      unsigned n, int64_t slack_ns, uint8_t ran[]);
+
+/* The pCPUs that the domain ran on, ascending (int32_t); free with g_array_unref. */
+GArray *xt_supply_pcpus(const struct xt_supply *supply, uint16_t domid);
+
 /* Time that the VCPU (-1: all of the domain together) ran in [from, to), ns. */
 int64_t xt_supply_ns(const struct xt_supply *supply, uint16_t domid, int vcpu, int64_t from, int64_t to);
 

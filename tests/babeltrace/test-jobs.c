@@ -109,25 +109,33 @@ static void test_causes(void)
     struct xt_job job = { .release = 10 * MS, .deadline = 20 * MS, .completion = 23 * MS, .busy_since = 10 * MS };
 
     dispatch(s, 0, 10 * MS, 13 * MS, 23 * MS); /* waited 3 ms, late by 3 ms */
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).supplied_ns, ==, 7 * MS);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).supplied_ns, ==, 7 * MS);
     job.completion = 23 * MS + 1;
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
-    g_assert_cmpint(xt_job_explain(&job, 0, &bad, s, 1).cause, ==, XT_CAUSE_UNKNOWN);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
+    g_assert_cmpint(xt_job_explain(&job, &bad, s, 1).cause, ==, XT_CAUSE_UNKNOWN);
     /* it waited longer while the guest was busy with what came before */
     dispatch(s, 0, 30 * MS, 31 * MS, 40 * MS);
     job = (struct xt_job){ .release = 35 * MS, .deadline = 38 * MS, .completion = 39 * MS, .busy_since = 35 * MS };
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
     job.busy_since = 30 * MS;
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
     /* where periods are judged, they decide */
     period(s, 0, 30 * MS, 40 * MS, true, false);
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_GUEST);
     period(s, 1, 30 * MS, 40 * MS, true, true);
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
+    /* it stood runnable until the run's end and never ran again */
+    const struct xt_interval wait = { .vcpu = &vcpus[0], .ts = 92 * MS, .end_ts = 100 * MS, .state = XT_RUNNABLE };
+    g_assert_true(xt_supply_sink(s)->interval(xt_supply_sink(s)->self, &wait, NULL));
+    job = (struct xt_job){
+        .release = 91 * MS, .deadline = 95 * MS, .completion = INT64_MIN, .log_end = 99 * MS, .busy_since = 91 * MS,
+    };
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).waited_ns, ==, 7 * MS);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_SUPPLY);
     /* beyond the run nothing is known */
     job.completion = 101 * MS;
-    g_assert_cmpint(xt_job_explain(&job, 0, &good, s, 1).cause, ==, XT_CAUSE_UNKNOWN);
+    g_assert_cmpint(xt_job_explain(&job, &good, s, 1).cause, ==, XT_CAUSE_UNKNOWN);
     xt_supply_free(s);
 }
 
@@ -156,7 +164,7 @@ static void test_tsc(void)
     g_assert_cmpint(nth(jobs, 0)->start, ==, -499); /* floor of -498.5 */
     g_assert_cmpint(nth(jobs, 0)->completion, ==, INT64_MIN);
     g_assert_cmpint(nth(jobs, 0)->deadline, ==, 500);
-    g_assert_cmpint(jobs->log_end, >, nth(jobs, 0)->deadline); /* it was not there by then: missed */
+    g_assert_cmpint(nth(jobs, 0)->log_end, >, nth(jobs, 0)->deadline); /* it was not there by then: missed */
     xt_guest_jobs_free(jobs);
     /* another TSC than the host's: times of its own */
     jobs = xt_job_log_place(log, 2000, 3000000000, NULL, -1);
@@ -248,6 +256,139 @@ static void test_torn_anchor(void)
     xt_supply_free(s);
 }
 
+/* A guest on two pCPUs in turn, whose clock is off on each by what clock says; marks lie where it ran, or anywhere. */
+static void run_on_two(struct xt_supply *s, struct xt_job_log *log, unsigned clock, int64_t (*off)(int pcpu, int64_t ts),
+                       bool anywhere)
+{
+    const struct xt_sink *sink = xt_supply_sink(s);
+    GRand *rng = g_rand_new_with_seed(7);
+    int64_t at = 0;
+
+    for (int i = 0; i < 500; i++) {
+        int64_t run = at + g_rand_int_range(rng, 1 * MS, 9 * MS), end = run + g_rand_int_range(rng, MS / 2, 3 * MS);
+        int pcpu = g_rand_int_range(rng, 0, 2);
+        struct xt_dispatch d = { .vcpu = &vcpus[0], .ready_ts = run, .run_ts = run, .end_ts = end, .pcpu = pcpu };
+        int64_t start = run + 20000, completion = end - 20000;
+        if (anywhere)
+            start += g_rand_int_range(rng, 0, 9 * MS);
+        g_assert_true(sink->dispatch(sink->self, &d, NULL));
+        xt_job_log_moment(log, clock, "a", i, XT_JOB_RELEASE, start - off(pcpu, start) - 50000);
+        xt_job_log_moment(log, clock, "a", i, XT_JOB_START, start - off(pcpu, start));
+        xt_job_log_moment(log, clock, "a", i, XT_JOB_COMPLETION, completion - off(pcpu, completion));
+        xt_job_log_moment(log, clock, "a", i, XT_JOB_DEADLINE, start - off(pcpu, start) + 1234567);
+        xt_job_log_mark(log, clock, -1, start - off(pcpu, start));
+        xt_job_log_mark(log, clock, -1, completion - off(pcpu, completion));
+        at = end;
+    }
+    g_rand_free(rng);
+}
+
+/* 300 ppm fast */
+static int64_t drifting(int pcpu, int64_t ts)
+{
+    return 7000 * (int64_t)MS + ts * 3 / 10000;
+}
+
+/* Right on one pCPU; on the other 2000 ppm off from second 1 to 2, then put right. */
+static int64_t wandering(int pcpu, int64_t ts)
+{
+    return pcpu == 0 || ts < 1000 * MS || ts > 2000 * (int64_t)MS ? 0 : (ts - 1000 * MS) / 500;
+}
+
+/* Lays the log over the run; where each job's completion was meant to be is the end of a running interval, less 20 us. */
+static struct xt_guest_jobs *place_wandering(int64_t (*off)(int pcpu, int64_t ts), bool anchored, bool anywhere)
+{
+    struct xt_supply *s = new_supply(3600 * (int64_t)MS);
+    struct xt_job_log *log = xt_job_log_new();
+    unsigned clock = xt_job_log_clock(log, false, 1e9);
+
+    run_on_two(s, log, clock, off, anywhere);
+    if (anchored)
+        xt_job_log_anchor(log, 0, (uint64_t)off(0, 0));
+    struct xt_guest_jobs *jobs = xt_job_log_place(log, 0, 1000000000, s, 1);
+    unsigned near = 0;
+    for (guint i = 0; !anywhere && i < jobs->jobs->len; i++) {
+        const struct xt_job *job = nth(jobs, i);
+        int64_t from, to, error_ns = jobs->fit.offset_error_ns + 20000;
+        if (!xt_supply_interval(s, 1, -1, -1, job->completion, error_ns, &from, &to))
+            continue;
+        near += ABS(job->completion - (to - 20000)) <= error_ns;
+        g_assert_cmpint(job->start - job->release, ==, 50000); /* it was moved as a whole */
+        g_assert_cmpint(job->deadline - job->release, ==, 50000 + 1234567);
+    }
+    g_assert_cmpuint(near, >=, anywhere ? 0 : 475); /* 19 of 20 */
+    xt_job_log_free(log);
+    xt_supply_free(s);
+    return jobs;
+}
+
+static void test_wander(void)
+{
+    for (int anchored = 0; anchored < 2; anchored++) {
+        struct xt_guest_jobs *jobs = place_wandering(drifting, anchored, false);
+        g_assert_cmpint(jobs->fit.clock, ==, anchored ? XT_GUEST_ANCHORED : XT_GUEST_FITTED);
+        g_assert_true(jobs->fit.evidence);
+        g_assert_cmpfloat(jobs->fit.share, >, 0.99);
+        g_assert_cmpint(ABS(jobs->fit.wander_ns - 900000), <, 300000); /* 300 ppm of some 3 s */
+        xt_guest_jobs_free(jobs);
+    }
+    struct xt_guest_jobs *jobs = place_wandering(wandering, true, false);
+    g_assert_true(jobs->fit.evidence);
+    g_assert_cmpfloat(jobs->fit.share, >, 0.99);
+    g_assert_cmpint(ABS(jobs->fit.wander_ns - 2000000), <, 400000);
+    xt_guest_jobs_free(jobs);
+    /* so pliable a clock must not fit everything */
+    jobs = place_wandering(wandering, true, true);
+    g_assert_false(jobs->fit.evidence);
+    g_assert_cmpint(jobs->fit.wander_ns, ==, 0);
+    xt_guest_jobs_free(jobs);
+}
+
+/* The task was started again and counts from 0: both jobs of each number are there. */
+static void test_again(void)
+{
+    struct xt_job_log *log = xt_job_log_new();
+    unsigned clock = xt_job_log_clock(log, true, 1e9);
+
+    for (int64_t at = 0; at < 2000; at += 1000) {
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_RELEASE, at);
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_START, at + 10);
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_COMPLETION, at + 20);
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_DEADLINE, at + 100);
+    }
+    struct xt_guest_jobs *jobs = xt_job_log_place(log, 0, 1000000000, NULL, -1);
+    g_assert_cmpuint(jobs->jobs->len, ==, 2);
+    g_assert_cmpint(nth(jobs, 0)->completion, ==, 20);
+    g_assert_cmpint(nth(jobs, 1)->start, ==, 1010);
+    g_assert_cmpint(nth(jobs, 1)->completion, ==, 1020);
+    xt_guest_jobs_free(jobs);
+    xt_job_log_free(log);
+}
+
+/* Times at the ends of their range, and marks in two heaps with ages between them, end in a refusal. */
+static void test_absurd(void)
+{
+    struct xt_supply *s = new_supply(1000 * MS);
+    struct xt_job_log *log = xt_job_log_new();
+    unsigned clock = xt_job_log_clock(log, false, 1e3);
+
+    dispatch(s, 0, 0, 10 * MS, 500 * MS);
+    for (int64_t i = 0; i < 300; i++)
+        xt_job_log_mark(log, clock, -1, i % 2 ? INT64_MAX - i : INT64_MIN + i);
+    xt_job_log_moment(log, clock, "a", INT64_MAX, XT_JOB_RELEASE, INT64_MIN);
+    xt_job_log_moment(log, clock, "a", INT64_MAX, XT_JOB_DEADLINE, INT64_MAX);
+    for (int anchored = 0; anchored < 2; anchored++) {
+        struct xt_guest_jobs *jobs = xt_job_log_place(log, UINT64_MAX, 1000000000, s, 1);
+        g_assert_false(jobs->fit.evidence);
+        g_assert_nonnull(jobs->fit.why);
+        xt_guest_jobs_free(jobs);
+        xt_job_log_anchor(log, INT64_MIN, UINT64_MAX);
+        xt_job_log_anchor(log, INT64_MAX, 0);
+    }
+    xt_job_log_free(log);
+    xt_supply_free(s);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -258,5 +399,8 @@ int main(int argc, char **argv)
     g_test_add_func("/jobs/anchors", test_anchors);
     g_test_add_func("/jobs/fit", test_fit);
     g_test_add_func("/jobs/torn-anchor", test_torn_anchor);
+    g_test_add_func("/jobs/wander", test_wander);
+    g_test_add_func("/jobs/again", test_again);
+    g_test_add_func("/jobs/absurd", test_absurd);
     return g_test_run();
 }
