@@ -51,12 +51,25 @@ suite() {
     count $result
 }
 
-# Seeds for the trace fuzzer: the hand-made cases (2: at 1 GHz) and the beginning of a real trace, behind that byte of options.
+# Seeds for the fuzzers of traces: the hand-made cases (2: at 1 GHz) and the beginning of a real trace, behind that byte of options.
 seed_traces() {
     for case in tests/oracle/cases/*.txt; do
         { printf '\2' && python3 tests/oracle/mktrace.py "$case"; } >"$1/$(basename "$case" .txt)"
     done
     { printf '\0' && zstd -qdc examples/gedf/trace.xen.zst | head -c 12000; } >"$1/gedf"
+}
+
+# Seeds for the fuzzer of guests' logs, behind the byte that tells their form.
+seed_guests() {
+    jobs=examples/gedf/guests/vm3.jobs.csv
+    python3 tests/babeltrace/guests.py litmus "$jobs" "$1.litmus"
+    { printf '\0' && head -c 4800 "$1.litmus/st-vm-0.bin"; } >"$1/litmus"
+    rm -r "$1.litmus"
+    { printf '\2' && sed -n '1,20p;/^#/p' "$jobs"; } >"$1/table"
+    # a switch, a wake-up, a job's beginning and its end as text, at 16 ns steps on CPU 0
+    printf '\1\1\20\0\0\0\0\0\0\0\0\7\0\0\0\0\40\0\0\0\0\0\0\0\0\1\0\0\0\7\0\0\0' >"$1/lttng"
+    printf '\5\60\0\0\0\0\0\0\0\0xentrail begin task=a job=1 relative_deadline=99\0' >>"$1/lttng"
+    printf '\5\100\0\0\0\0\0\0\0\0xentrail end task=a job=1\0' >>"$1/lttng"
 }
 
 fuzz() {
@@ -70,7 +83,10 @@ fuzz() {
         name=$(basename "$target")
         corpus=build-test-fuzz/corpus-$name
         mkdir -p "$corpus"
-        [ "$name" != fuzz-trace ] || seed_traces "$corpus"
+        case $name in
+        fuzz-trace | fuzz-plugin) seed_traces "$corpus" ;;
+        fuzz-guest) seed_guests "$corpus" ;;
+        esac
         [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"
         if step "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
             -artifact_prefix="build-test-fuzz/$name-" "$corpus"; then
