@@ -10,25 +10,19 @@
 #define SCHEDULABILITY "schedulability"
 
 static struct {
-    char *db, *output, *what, *by, *size;
-    char **runs;
-    double dpi;
+    struct xt_picture_options picture;
+    char *what, *by;
 } options;
 
 static const GOptionEntry entries[] = {
-    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    XT_DB_ENTRY(options.picture),
     {"what", 0, 0, G_OPTION_ARG_STRING, &options.what,
      "preemptions, migrations, period-misses, job-misses (comma-separated; default: all four), or "
      "schedulability",
      "W[,W…]"},
     {"by", 0, 0, G_OPTION_ARG_STRING, &options.by, "A bar per policy (default) or run", "BY"},
-    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)",
-     "NAME"},
-    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
-     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
-    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
-    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-     "Picture to write; its ending tells the format", "FILE"},
+    XT_RUNS_ENTRY(options.picture),
+    XT_PICTURE_ENTRIES(options.picture),
     {0},
 };
 
@@ -58,7 +52,7 @@ static struct xt_figure *draw_rates(struct xt_db *db, const struct xt_theme *the
         struct xt_bars *bars = NULL;
         ok = read_rate(words[i], &rate, error);
         if (ok)
-            bars = xt_rates_query(db, rate, by_run, (const char *const *)options.runs, error);
+            bars = xt_rates_query(db, rate, by_run, (const char *const *)options.picture.runs, error);
         ok = bars != NULL;
         if (bars && bars->bars->len > 0)
             g_ptr_array_add(panels, bars);
@@ -92,7 +86,7 @@ static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *the
     unsigned skipped;
     double width;
     GPtrArray *curves =
-        xt_schedulability_query(db, (const char *const *)options.runs, &skipped, &width, error);
+        xt_schedulability_query(db, (const char *const *)options.picture.runs, &skipped, &width, error);
     struct xt_figure *figure = NULL;
 
     if (!curves)
@@ -120,34 +114,24 @@ static struct xt_figure *draw_curve(struct xt_db *db, const struct xt_theme *the
 static bool draw(GError **error)
 {
     struct xt_theme theme;
-    enum xt_picture picture;
 
-    if (!options.db || !options.output) {
-        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, "--db FILE and -o OUT.{png,pdf,svg} are needed");
-        return false;
-    }
     if (options.by && strcmp(options.by, "run") != 0 && strcmp(options.by, "policy") != 0) {
         g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--by %s: expected policy or run", options.by);
         return false;
     }
-    if (options.dpi < 0 || options.dpi > 2400) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--dpi %g: expected 1 to 2400", options.dpi);
+    if (!xt_picture_begin(&options.picture, &theme, error))
         return false;
-    }
-    if (!xt_picture_of_path(options.output, &picture, error) ||
-        !xt_theme_init(&theme, options.size ? options.size : "page", error))
-        return false;
-    struct xt_db *db = xt_db_open(options.db, XT_DB_READ, error);
+    struct xt_db *db = xt_db_open(options.picture.db, XT_DB_READ, error);
     if (!db)
         return false;
 
     struct xt_figure *figure = NULL;
-    char *source = xt_runs_describe(db, (const char *const *)options.runs, error);
+    char *source = xt_runs_describe(db, (const char *const *)options.picture.runs, error);
     if (source)
         figure = g_strcmp0(options.what, SCHEDULABILITY) == 0 ? draw_curve(db, &theme, source, error)
                                                               : draw_rates(db, &theme, source, error);
     xt_db_close(db);
-    bool ok = figure && xt_figure_write(figure, options.output, options.dpi, error);
+    bool ok = figure && xt_figure_write(figure, options.picture.output, options.picture.dpi, error);
     xt_figure_free(figure);
     g_free(source);
     return ok;

@@ -11,7 +11,7 @@ static struct {
 } options;
 
 static const GOptionEntry entries[] = {
-    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    XT_DB_ENTRY(options),
     {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Report to write; its ending tells the format",
      "FILE"},
     {0},

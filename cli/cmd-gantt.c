@@ -8,15 +8,15 @@
 #include "render/scene-query.h"
 
 static struct {
-    char *db, *output, *from, *to, *around, *width, *rows, *colour, *size, *detail, *job, *vcpus;
-    char **runs, **domains;
+    struct xt_picture_options picture;
+    char *from, *to, *around, *width, *rows, *colour, *detail, *job, *vcpus;
+    char **domains;
     int miss;
-    double dpi;
 } options;
 
 static const GOptionEntry entries[] = {
-    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
-    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Run to draw; several are drawn under each other",
+    XT_DB_ENTRY(options.picture),
+    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.picture.runs, "Run to draw; several are drawn under each other",
      "NAME"},
     {"from", 0, 0, G_OPTION_ARG_STRING, &options.from,
      "Begin of the window, from the run's start (default: 0)", "TIME"},
@@ -32,11 +32,7 @@ static const GOptionEntry entries[] = {
     {"rows", 0, 0, G_OPTION_ARG_STRING, &options.rows, "pcpu, vcpu, both (default), jobs or all", "ROWS"},
     {"colour", 0, 0, G_OPTION_ARG_STRING, &options.colour, "Colour boxes by domain (default) or pcpu", "BY"},
     {"detail", 0, 0, G_OPTION_ARG_STRING, &options.detail, "exact, overview or auto (default)", "LEVEL"},
-    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
-     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
-    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
-    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-     "Picture to write; its ending tells the format", "FILE"},
+    XT_PICTURE_ENTRIES(options.picture),
     {0},
 };
 
@@ -75,18 +71,12 @@ static bool read_options(struct setup *setup, GError **error)
     static const char *const colours[] = {"domain", "pcpu", NULL};
     static const char *const details[] = {"auto", "exact", "overview", NULL};
     struct xt_scene_request *request = &setup->request;
-    enum xt_picture picture;
 
-    if (!options.db || !options.output) {
-        g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE, "--db FILE and -o OUT.{png,pdf,svg} are needed");
-        return false;
-    }
     int row_set = choose("rows", options.rows ? options.rows : "both", rows, error);
     int colour =
         row_set < 0 ? -1 : choose("colour", options.colour ? options.colour : "domain", colours, error);
     int detail = colour < 0 ? -1 : choose("detail", options.detail ? options.detail : "auto", details, error);
-    if (detail < 0 || !xt_picture_of_path(options.output, &picture, error) ||
-        !xt_theme_init(&setup->theme, options.size ? options.size : "page", error))
+    if (detail < 0 || !xt_picture_begin(&options.picture, &setup->theme, error))
         return false;
 
     *request = (struct xt_scene_request){.from = -1, .to = -1, .around = -1};
@@ -100,10 +90,6 @@ static bool read_options(struct setup *setup, GError **error)
         g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE,
                             "take one of --from/--to, --miss N (from 1), --job and --around; --width goes "
                             "with the last three");
-        return false;
-    }
-    if (options.dpi < 0 || options.dpi > 2400) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--dpi %g: expected 1 to 2400", options.dpi);
         return false;
     }
     setup->gantt = (struct xt_gantt_options){.rows = row_sets[row_set], .colour_by_pcpu = colour == 1};
@@ -122,10 +108,10 @@ static bool read_options(struct setup *setup, GError **error)
 /* The first run finds the window; the others show the same. */
 static bool query_scenes(struct xt_db *db, struct setup *setup, GPtrArray *scenes, GError **error)
 {
-    unsigned n = options.runs ? g_strv_length(options.runs) : 1;
+    unsigned n = options.picture.runs ? g_strv_length(options.picture.runs) : 1;
 
     for (unsigned i = 0; i < n; i++) {
-        setup->request.run = options.runs ? options.runs[i] : NULL;
+        setup->request.run = options.picture.runs ? options.picture.runs[i] : NULL;
         struct xt_scene *scene = xt_scene_query(db, &setup->request, error);
         if (!scene)
             return false;
@@ -143,7 +129,7 @@ static bool query_scenes(struct xt_db *db, struct setup *setup, GPtrArray *scene
 
 static bool draw(struct setup *setup, GError **error)
 {
-    struct xt_db *db = xt_db_open(options.db, XT_DB_READ, error);
+    struct xt_db *db = xt_db_open(options.picture.db, XT_DB_READ, error);
     if (!db)
         return false;
 
@@ -153,7 +139,7 @@ static bool draw(struct setup *setup, GError **error)
     if (ok) {
         struct xt_figure *figure =
             xt_gantt_new(&setup->theme, &setup->gantt, (struct xt_scene *const *)scenes->pdata, scenes->len);
-        ok = xt_figure_write(figure, options.output, options.dpi, error);
+        ok = xt_figure_write(figure, options.picture.output, options.picture.dpi, error);
         xt_figure_free(figure);
     } else {
         g_ptr_array_foreach(scenes, (GFunc)(void (*)(void))xt_scene_free, NULL);

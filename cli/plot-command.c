@@ -8,29 +8,23 @@
 #include "render/samples-query.h"
 
 static struct {
-    char *db, *output, *metric, *by, *log, *size, *seed;
-    char **runs;
+    struct xt_picture_options picture;
+    char *metric, *by, *log, *seed;
     gboolean ccdf;
-    double dpi;
 } options;
 
 static const GOptionEntry entries[] = {
-    {"db", 0, 0, G_OPTION_ARG_FILENAME, &options.db, "Database that import wrote", "FILE"},
+    XT_DB_ENTRY(options.picture),
     {"metric", 0, 0, G_OPTION_ARG_STRING, &options.metric,
      "Metrics, comma-separated: decision, context_switch, wake_latency, …", "M[,M…]"},
     {"by", 0, 0, G_OPTION_ARG_STRING, &options.by, "Groups: policy (default), run, vcpu, pcpu or migrated",
      "BY"},
-    {"run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.runs, "Only this run (repeatable; default: all)",
-     "NAME"},
+    XT_RUNS_ENTRY(options.picture),
     {"log", 0, 0, G_OPTION_ARG_STRING, &options.log,
      "Logarithmic axes: x, y, xy or none (default: what suits)", "AXES"},
     {"equal-n", 0, 0, G_OPTION_ARG_STRING, &options.seed,
      "Compare equal sample counts: random subsamples by SEED", "SEED"},
-    {"size", 0, 0, G_OPTION_ARG_STRING, &options.size,
-     "column, page (default), slide or WxH in pt, px, mm, in", "SIZE"},
-    {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &options.dpi, "Pixels per inch of a PNG (default 200)", "N"},
-    {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-     "Picture to write; its ending tells the format", "FILE"},
+    XT_PICTURE_ENTRIES(options.picture),
     {0},
 };
 static const GOptionEntry cdf_entries[] = {
@@ -76,8 +70,7 @@ static bool read_log(struct xt_plot_options *plot, GError **error)
 
 static bool read_options(struct xt_theme *theme, struct xt_plot_options *plot, enum xt_by *by, GError **error)
 {
-    enum xt_picture picture;
-    if (!options.db || !options.metric || !options.output) {
+    if (!options.picture.db || !options.metric || !options.picture.output) {
         g_set_error_literal(error, XT_ERROR, XT_ERROR_USAGE,
                             "--db FILE, --metric M and -o OUT.{png,pdf,svg} are needed");
         return false;
@@ -87,16 +80,10 @@ static bool read_options(struct xt_theme *theme, struct xt_plot_options *plot, e
                     options.seed);
         return false;
     }
-    if (options.dpi < 0 || options.dpi > 2400) {
-        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "--dpi %g: expected 1 to 2400", options.dpi);
-        return false;
-    }
     plot->equal_n = options.seed != NULL;
     if (options.ccdf)
         plot->kind = XT_PLOT_CCDF;
-    return read_by(by, error) && read_log(plot, error) &&
-           xt_picture_of_path(options.output, &picture, error) &&
-           xt_theme_init(theme, options.size ? options.size : "page", error);
+    return read_by(by, error) && read_log(plot, error) && xt_picture_begin(&options.picture, theme, error);
 }
 
 static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum xt_by by, GPtrArray *sets,
@@ -107,7 +94,7 @@ static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum
 
     for (unsigned i = 0; ok && metrics[i]; i++) {
         struct xt_sample_set *set =
-            xt_samples_query(db, metrics[i], by, (const char *const *)options.runs, error);
+            xt_samples_query(db, metrics[i], by, (const char *const *)options.picture.runs, error);
         ok = set != NULL;
         if (!ok)
             break;
@@ -131,12 +118,12 @@ static bool read_sets(struct xt_db *db, const struct xt_plot_options *plot, enum
 
 static bool draw(const struct xt_theme *theme, struct xt_plot_options *plot, enum xt_by by, GError **error)
 {
-    struct xt_db *db = xt_db_open(options.db, XT_DB_READ, error);
+    struct xt_db *db = xt_db_open(options.picture.db, XT_DB_READ, error);
     if (!db)
         return false;
 
     GPtrArray *sets = g_ptr_array_new();
-    char *source = xt_runs_describe(db, (const char *const *)options.runs, error);
+    char *source = xt_runs_describe(db, (const char *const *)options.picture.runs, error);
     bool ok = source && read_sets(db, plot, by, sets, error);
     xt_db_close(db);
     if (ok) {
@@ -144,7 +131,7 @@ static bool draw(const struct xt_theme *theme, struct xt_plot_options *plot, enu
         plot->source = source;
         struct xt_figure *figure =
             xt_plot_new(theme, plot, (struct xt_sample_set *const *)sets->pdata, sets->len);
-        ok = xt_figure_write(figure, options.output, options.dpi, error);
+        ok = xt_figure_write(figure, options.picture.output, options.picture.dpi, error);
         xt_figure_free(figure);
     } else {
         for (unsigned i = 0; i < sets->len; i++)
