@@ -21,7 +21,7 @@ struct arguments {
     char **policies;
     double duration_s;
     int jobs, timeout_s;
-    gboolean real_time, overwrite, quiet;
+    gboolean real_time, live, overwrite, quiet;
 };
 
 static void say(void *user, const char *name, const char *step)
@@ -82,6 +82,7 @@ static int run(const struct arguments *a, const char *name)
     struct xt_scenario *s = xt_scenario_load(name, &error);
     struct xt_lab_run_options options = {
         .real_time = a->real_time,
+        .live = a->live,
         .overwrite = a->overwrite,
         .jobs = (unsigned)a->jobs,
         .timeout_s = (unsigned)a->timeout_s,
@@ -150,6 +151,8 @@ int xt_cmd_lab(int argc, char **argv)
           "SECONDS" },
         { "real-time", 0, 0, G_OPTION_ARG_NONE, &a.real_time,
           "run: threads of this machine instead of virtual time", NULL },
+        { "live", 0, 0, G_OPTION_ARG_NONE, &a.live,
+          "run: dom0's collector shows its live table, into the logs (which takes time from the guests)", NULL },
         { "overwrite", 0, 0, G_OPTION_ARG_NONE, &a.overwrite, "run: replace recordings of the same name",
           NULL },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &a.timeout_s, "run: give a machine up after this", "SECONDS" },

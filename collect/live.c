@@ -1,5 +1,6 @@
 #include "collect/live.h"
 
+#include "parse/format.h"
 #include "parse/reconstruct.h"
 
 #include <stdlib.h>
@@ -22,12 +23,16 @@ struct xt_live {
     struct xt_recording *recording; /* NULL until the first table */
     GByteArray *bytes;              /* from the start of a window on */
     uint64_t base;                  /* its offset in the trace */
+    uint64_t whole;                 /* the last table was made from the bytes up to here */
+    uint64_t start_tsc, until_tsc;  /* of the trace; of the last table. 0: there was none */
 };
 
-/* What one table is made from. */
+/* What one table is made from: the bytes that are kept, of which it tells what came after from_ts, until to_ts. What lies
+ * before is there for its sake: where a VCPU ran last, when its period began. */
 struct view {
     GPtrArray *rows; /* of struct row, by xt_vcpu.index */
-    int64_t duration_ns;
+    uint64_t from_tsc, to_tsc, start_tsc;
+    int64_t from_ts, to_ts, tsc_hz;
 };
 
 struct xt_live *xt_live_new(const char *folder)
@@ -76,11 +81,30 @@ static struct row *row_of(void *self, const struct xt_vcpu *vcpu)
     return g_ptr_array_index(view->rows, vcpu->index);
 }
 
+static int64_t ns_between(uint64_t from_tsc, uint64_t to_tsc, int64_t hz)
+{
+    return (int64_t)((double)(to_tsc - from_tsc) * 1e9 / (double)hz);
+}
+
 static bool take_run(void *self, const struct xt_run *run, GError **error)
 {
     struct view *view = self;
-    view->duration_ns = run->duration_ns;
+    view->start_tsc = run->start_tsc;
+    view->tsc_hz = run->tsc_hz;
+    view->from_tsc = MAX(view->from_tsc, run->start_tsc);
+    view->from_ts = ns_between(run->start_tsc, view->from_tsc, run->tsc_hz);
+    view->to_ts = view->from_ts + (view->to_tsc > view->from_tsc ? ns_between(view->from_tsc, view->to_tsc, run->tsc_hz) : 0);
     return true;
+}
+
+static bool is_within(const struct view *view, int64_t ts)
+{
+    return ts > view->from_ts && ts <= view->to_ts;
+}
+
+static int64_t overlap(const struct view *view, int64_t from_ts, int64_t to_ts)
+{
+    return MAX(MIN(to_ts, view->to_ts) - MAX(from_ts, view->from_ts), 0);
 }
 
 static bool take_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
@@ -97,8 +121,8 @@ static bool take_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
 static bool take_dispatch(void *self, const struct xt_dispatch *d, GError **error)
 {
     struct row *row = row_of(self, d->vcpu);
-    row->running_ns += d->end_ts - d->run_ts;
-    if (d->latency_kind == XT_LATENCY_WAKE && d->latency_ns >= 0)
+    row->running_ns += overlap(self, d->run_ts, d->end_ts);
+    if (d->latency_kind == XT_LATENCY_WAKE && d->latency_ns >= 0 && is_within(self, d->run_ts))
         g_array_append_val(row->wake_ns, d->latency_ns);
     return true;
 }
@@ -106,7 +130,7 @@ static bool take_dispatch(void *self, const struct xt_dispatch *d, GError **erro
 static bool take_interval(void *self, const struct xt_interval *i, GError **error)
 {
     if (i->state == XT_RUNNING)
-        row_of(self, i->vcpu)->running_ns += i->end_ts - i->ts;
+        row_of(self, i->vcpu)->running_ns += overlap(self, i->ts, i->end_ts);
     return true;
 }
 
@@ -118,6 +142,8 @@ static bool is_preemption(enum xt_reason reason)
 static bool take_change(void *self, const struct xt_change *c, GError **error)
 {
     struct row *row = row_of(self, c->vcpu);
+    if (!is_within(self, c->ts))
+        return true;
     row->migrations += c->migrated;
     row->preemptions += c->old_state == XT_RUNNING && c->new_state == XT_RUNNABLE && is_preemption(c->reason);
     return true;
@@ -126,7 +152,7 @@ static bool take_change(void *self, const struct xt_change *c, GError **error)
 static bool take_period(void *self, const struct xt_period *p, GError **error)
 {
     struct row *row = row_of(self, p->vcpu);
-    if (!p->judged)
+    if (!p->judged || !is_within(self, p->deadline))
         return true;
     row->judged++;
     row->missed += p->missed;
@@ -175,7 +201,7 @@ static bool reconstruct(struct xt_live *live, const guint8 *data, size_t bytes, 
         xt_trace_free(trace);
     if (fd >= 0)
         close(fd);
-    return good && view->duration_ns > 0;
+    return good && view->to_ts > view->from_ts;
 }
 
 static int by_running(gconstpointer a, gconstpointer b)
@@ -228,36 +254,77 @@ static void print_row(const struct xt_live *live, const struct row *row, double 
 static char *print(const struct xt_live *live, const struct view *view)
 {
     GString *text = g_string_new(NULL);
+    double seconds = (double)(view->to_ts - view->from_ts) / 1e9;
+    double at_s = (double)ns_between(live->start_tsc, view->from_tsc, view->tsc_hz) / 1e9;
 
+    g_string_append_printf(text, "From %.3f to %.3f s of the trace:\n", at_s, at_s + seconds);
     g_string_append_printf(text, "%-*s %7s %9s %11s %9s %9s %13s\n", NAME_WIDTH, "VCPU", "CPU %", "budget %",
                            "missed", "preempt/s", "migrate/s", "wake p99 (us)");
     g_ptr_array_sort(view->rows, by_running);
     for (guint i = 0; i < view->rows->len; i++) {
         const struct row *row = g_ptr_array_index(view->rows, i);
         if (row->domid != XT_IDLE_DOMID)
-            print_row(live, row, (double)view->duration_ns / 1e9, text);
+            print_row(live, row, seconds, text);
     }
     return g_string_free(text, FALSE);
 }
 
-/* Where the last window of the kept bytes begins; it may not be whole yet. */
-static uint64_t whole_until(const struct xt_live *live)
+/* xentrace goes round the pCPUs, and what a pCPU writes after its turn comes only with the next round. But whatever happened
+ * before a round began is there once it is over. */
+struct rounds {
+    uint64_t whole;      /* offset behind the last round that is over */
+    uint64_t known_tsc;  /* nothing before this is missing there */
+    uint64_t before_tsc; /* latest in the rounds before the present one */
+    uint64_t latest_tsc;
+    int64_t pcpu; /* of the present window */
+};
+
+static void enter_window(struct rounds *r, uint64_t offset, uint32_t pcpu)
 {
-    struct xt_tally tally = { 0 };
-    xt_tally_add(&tally, live->bytes->data, live->bytes->len);
-    return live->base + tally.last_window;
+    if (r->pcpu >= pcpu) {
+        r->whole = offset;
+        r->known_tsc = r->before_tsc;
+        r->before_tsc = r->latest_tsc;
+    }
+    r->pcpu = pcpu;
+}
+
+static void find_rounds(const GByteArray *bytes, struct rounds *r)
+{
+    uint32_t words[XT_MAX_RECORD_BYTES / 4];
+
+    *r = (struct rounds){ .pcpu = -1 };
+    for (guint at = 0, n; at + 4 <= bytes->len; at += n) {
+        memcpy(words, bytes->data + at, 4);
+        n = xt_record_bytes(GUINT32_FROM_LE(words[0]));
+        if (n > bytes->len - at)
+            break;
+        memcpy(words, bytes->data + at, n);
+        for (guint i = 0; i < n / 4; i++)
+            words[i] = GUINT32_FROM_LE(words[i]);
+        if (XT_EVENT(words[0]) == XT_ID_CPU_CHANGE && XT_N_WORDS(words[0]) > 0)
+            enter_window(r, at, words[1]);
+        else if (XT_HAS_TSC(words[0]))
+            r->latest_tsc = MAX(r->latest_tsc, xt_u64(words + 1));
+    }
 }
 
 char *xt_live_table(struct xt_live *live)
 {
-    uint64_t until = whole_until(live);
-    struct view view = { .rows = g_ptr_array_new_with_free_func(free_row) };
+    struct view view = { .rows = g_ptr_array_new_with_free_func(free_row), .from_tsc = live->until_tsc };
+    struct rounds rounds;
     char *table = NULL;
 
-    if (until > live->base) {
-        if (reconstruct(live, live->bytes->data, until - live->base, &view))
-            table = print(live, &view);
-        forget(live, until);
+    find_rounds(live->bytes, &rounds);
+    view.to_tsc = rounds.known_tsc;
+    if (view.to_tsc > view.from_tsc && reconstruct(live, live->bytes->data, rounds.whole, &view)) {
+        if (!live->start_tsc)
+            live->start_tsc = view.start_tsc;
+        table = print(live, &view);
+        live->until_tsc = view.to_tsc;
+        rounds.whole += live->base;
+        forget(live, MAX(live->whole, live->base));
+        live->whole = rounds.whole;
     }
     g_ptr_array_unref(view.rows);
     return table;

@@ -12,11 +12,10 @@ struct xt_live;
 struct xt_live *xt_live_new(const char *folder);
 void xt_live_free(struct xt_live *live);
 
-/* Takes a piece of trace, which tally has already counted. Keeps what came since the last table, up to 64 MB.
- */
+/* Takes a piece of trace, which tally has already counted. Keeps what came since the last table but one, up to 64 MB. */
 void xt_live_add(struct xt_live *live, const void *data, size_t bytes, const struct xt_tally *tally);
 
-/* A line of headings, then one per VCPU, busiest first, each with a newline: what they did since the last
- * call. Idle VCPUs are left out. NULL if that is too little to tell anything. A pCPU's last moments can be
- * missing: xentrace brings them only with the next piece. Caller frees. */
+/* A line that says of which time the table is, one of headings, then one per VCPU, busiest first, each with a newline: what they
+ * did since the last table. Idle VCPUs are left out. NULL if that is too little to tell anything. The newest moments, for
+ * which not every pCPU's records are there yet, go into the next table. Caller frees. */
 char *xt_live_table(struct xt_live *live);

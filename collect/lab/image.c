@@ -281,16 +281,18 @@ static void append_parameters(GString *script, const struct xt_lab_policy *polic
 }
 
 /* The trace is compressed at home: in virtual time, work in dom0 would take time from the guests' pCPUs. */
-static GString *record_arguments(const struct xt_lab_policy *policy)
+static GString *record_arguments(const struct xt_lab_policy *policy, bool live)
 {
     GString *words = g_string_new(NULL);
     g_string_append_printf(words,
                            "--policy\n%s\n--events\nsched\n--compress\n0\n--buffer-pages\n%d\n--poll\n%d\n",
                            policy->name, BUFFER_PAGES, POLL_MS);
+    if (live)
+        g_string_append(words, "--live\n");
     return words;
 }
 
-GBytes *xt_image_experiment(const struct xt_scenario *s, const struct xt_lab_policy *policy, GError **error)
+GBytes *xt_image_experiment(const struct xt_scenario *s, const struct xt_lab_policy *policy, bool live, GError **error)
 {
     struct xt_cpio *cpio = xt_cpio_new();
     GString *domains = g_string_new(NULL), *script = g_string_new(NULL), *seconds = g_string_new(NULL);
@@ -317,7 +319,7 @@ GBytes *xt_image_experiment(const struct xt_scenario *s, const struct xt_lab_pol
     add_text(cpio, "lab/domains", domains);
     add_text(cpio, "lab/configure.sh", script);
     add_text(cpio, "lab/run-seconds", seconds);
-    add_text(cpio, "lab/record.args", record_arguments(policy));
+    add_text(cpio, "lab/record.args", record_arguments(policy, live));
     image = xt_cpio_finish(cpio);
     xt_cpio_free(cpio);
     return image;

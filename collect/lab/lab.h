@@ -20,6 +20,7 @@ bool xt_lab_is_built(void);
 struct xt_lab_run_options {
     const char *folder; /* recordings go to FOLDER/SCENARIO-POLICY; made if missing */
     bool real_time;     /* threads of the machine underneath instead of virtual time */
+    bool live;          /* dom0's collector shows its live table meanwhile, in logs/…/record.log */
     bool overwrite;     /* replaces recordings of the same name */
     unsigned jobs;      /* machines side by side; 0: as many as cores allow */
     unsigned timeout_s; /* for one machine; 0: from the duration */

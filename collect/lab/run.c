@@ -98,7 +98,7 @@ static bool write_archives(const char *path, GBytes *first, GBytes *second, GErr
  * folder. */
 static bool prepare(struct machine *m, GBytes *dom0, GError **error)
 {
-    GBytes *experiment = xt_image_experiment(m->lab->scenario, m->policy, error);
+    GBytes *experiment = xt_image_experiment(m->lab->scenario, m->policy, m->lab->options->live, error);
     char *image = g_build_filename(m->work, "dom0.cpio", NULL),
          *out = g_build_filename(m->work, "out.img", NULL);
     char *cached = g_build_filename(m->lab->cache, "vmlinux", NULL),
