@@ -15,18 +15,93 @@ enum { MAX_PCPUS = 16, MAX_DOMAINS = 16, MAX_VCPUS = 16, DOM0_MEMORY_MIB = 1024,
 struct reader {
     GKeyFile *file;
     const char *name;
+    GHashTable *lines; /* "GROUP" and "GROUP\nKEY" -> number of its line, from 1 */
     GError *error;
 };
 
+/* Of a key that is missing, its group's line; 0 if there is none. */
+static unsigned line_of(const struct reader *r, const char *group, const char *key)
+{
+    char *name = g_strconcat(group, "\n", key, NULL);
+    gpointer line = g_hash_table_lookup(r->lines, name);
+    g_free(name);
+    return GPOINTER_TO_UINT(line ? line : g_hash_table_lookup(r->lines, group));
+}
+
+static void complain_at(struct reader *r, unsigned line, const char *text)
+{
+    if (r->error)
+        return;
+    if (line)
+        r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "%s:%u: %s", r->name, line, text);
+    else
+        r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "%s: %s", r->name, text);
+}
+
 static void complain(struct reader *r, const char *group, const char *key, const char *what)
 {
-    if (!r->error)
-        r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "%s: [%s] %s: %s", r->name, group, key, what);
+    char *text = g_strdup_printf("[%s] %s: %s", group, key, what);
+    complain_at(r, line_of(r, group, key), text);
+    g_free(text);
+}
+
+/* GLib would take the last of two, and the experiment would silently be another one. */
+static void note_line(struct reader *r, const char *group, const char *key, unsigned number)
+{
+    char *name = key ? g_strconcat(group, "\n", key, NULL) : g_strdup(group);
+    unsigned before = GPOINTER_TO_UINT(g_hash_table_lookup(r->lines, name));
+
+    if (before) {
+        char *text = key ? g_strdup_printf("[%s] %s stands in line %u already", group, key, before)
+                         : g_strdup_printf("[%s] stands in line %u already", group, before);
+        complain_at(r, number, text);
+        g_free(text);
+    }
+    g_hash_table_insert(r->lines, name, GUINT_TO_POINTER(number));
+}
+
+/* GLib's reader of such files names no lines. */
+static void index_lines(struct reader *r, const char *text)
+{
+    char **lines = g_strsplit(text, "\n", -1), *group = g_strdup("");
+
+    for (unsigned i = 0; lines[i] && !r->error; i++) {
+        char *line = g_strstrip(lines[i]), *equals = strchr(line, '=');
+        if (!*line || *line == '#')
+            continue;
+        if (!g_utf8_validate(line, -1, NULL)) {
+            complain_at(r, i + 1, "this is not UTF-8");
+        } else if (*line == '[' && line[strlen(line) - 1] == ']') {
+            g_free(group);
+            group = g_strndup(line + 1, strlen(line) - 2);
+            note_line(r, group, NULL, i + 1);
+        } else if (!*group) {
+            complain_at(r, i + 1, "a scenario begins with a group, [scenario]");
+        } else if (equals && equals > line) {
+            *equals = 0;
+            note_line(r, group, g_strchomp(line), i + 1);
+        } else {
+            complain_at(r, i + 1, "write KEY = VALUE, [GROUP], or # and a comment");
+        }
+    }
+    g_free(group);
+    g_strfreev(lines);
+}
+
+/* A value with a broken escape is not the same as none. Takes failure. */
+static void check_value(struct reader *r, const char *group, const char *key, GError *failure)
+{
+    if (failure && !g_error_matches(failure, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND) &&
+        !g_error_matches(failure, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND))
+        complain(r, group, key, failure->message);
+    g_clear_error(&failure);
 }
 
 static char *read_text(struct reader *r, const char *group, const char *key, const char *otherwise)
 {
-    char *text = g_key_file_get_string(r->file, group, key, NULL);
+    GError *failure = NULL;
+    char *text = g_key_file_get_string(r->file, group, key, &failure);
+    check_value(r, group, key, failure);
     return text ? g_strstrip(text) : g_strdup(otherwise);
 }
 
@@ -72,8 +147,10 @@ static bool read_flag(struct reader *r, const char *group, const char *key)
 
 static char **read_list(struct reader *r, const char *group, const char *key)
 {
-    char **list = g_key_file_get_string_list(r->file, group, key, NULL, NULL);
+    GError *failure = NULL;
+    char **list = g_key_file_get_string_list(r->file, group, key, NULL, &failure);
     GPtrArray *kept = g_ptr_array_new();
+    check_value(r, group, key, failure);
     for (int i = 0; list && list[i]; i++) {
         g_strstrip(list[i]);
         if (*list[i])
@@ -112,12 +189,24 @@ static void free_domain(gpointer data)
     g_free(domain);
 }
 
+static guint index_of_policy(const struct xt_scenario *s, const char *name)
+{
+    for (guint i = 0; i < s->policies->len; i++) {
+        const struct xt_lab_policy *policy = g_ptr_array_index(s->policies, i);
+        if (strcmp(policy->name, name) == 0)
+            return i;
+    }
+    return G_MAXUINT;
+}
+
 static void read_policy(struct reader *r, struct xt_scenario *s, const char *text)
 {
     struct xt_lab_policy *policy = g_new0(struct xt_lab_policy, 1);
     char *base;
 
     policy->name = g_strdup(text);
+    if (index_of_policy(s, text) != G_MAXUINT)
+        complain(r, "scenario", "policies", "one of them stands there twice");
     xt_policy_split(text, &base, &policy->periodic);
     policy->policy = xt_policy_find(base);
     /* arinc653 runs what a schedule set from dom0 says, which no scenario can hold. */
@@ -171,6 +260,14 @@ static void check_tasks(struct reader *r, const char *group, const struct xt_lab
         complain(r, group, "tasks", "without tasks a domain needs server = periodic, or it would do nothing");
 }
 
+/* xl takes them so, and Xen's RTDS no shorter ones. */
+static void check_server_time(struct reader *r, const char *group, const char *key, int64_t ns)
+{
+    const int64_t least_ns = 10000, most_ns = 4000000000000;
+    if (ns && (ns % 1000 != 0 || ns < least_ns || ns > most_ns))
+        complain(r, group, key, "RTDS takes whole microseconds, from 10us to 4000s");
+}
+
 static void read_domain(struct reader *r, struct xt_scenario *s, const char *group)
 {
     static const char *const keys[] = { "vcpus",        "memory_mib", "period", "budget", "extratime",
@@ -190,6 +287,8 @@ static void read_domain(struct reader *r, struct xt_scenario *s, const char *gro
     domain->budget_ns = read_time(r, group, "budget");
     if (!domain->period_ns != !domain->budget_ns || domain->budget_ns > domain->period_ns)
         complain(r, group, "budget", "period and budget go together, and the budget is at most the period");
+    check_server_time(r, group, "period", domain->period_ns);
+    check_server_time(r, group, "budget", domain->budget_ns);
     domain->extratime = read_flag(r, group, "extratime");
     domain->noise = read_flag(r, group, "noise");
     domain->weight = (int)read_int(r, group, "weight", 1, 65535, 0);
@@ -257,7 +356,7 @@ static void read_all(struct reader *r, struct xt_scenario *s)
             complain(r, groups[i], "group", "the groups are scenario, host and domain NAME");
     }
     if (s->domains->len == 0 || s->domains->len > MAX_DOMAINS)
-        complain(r, "domain …", "group", "a scenario has 1 to 16 domains");
+        complain_at(r, 0, "a scenario has 1 to 16 groups [domain NAME]");
     check_policies(r, s);
     g_strfreev(policies);
     g_strfreev(groups);
@@ -266,6 +365,7 @@ static void read_all(struct reader *r, struct xt_scenario *s)
 static char *text_of(const char *file_or_name, GError **error)
 {
     char *text = NULL, *resource;
+    gsize length;
     GBytes *bytes;
     GError *failure = NULL;
 
@@ -279,36 +379,42 @@ static char *text_of(const char *file_or_name, GError **error)
             return text;
         }
     }
-    if (!g_file_get_contents(file_or_name, &text, NULL, &failure)) {
+    if (!g_file_get_contents(file_or_name, &text, &length, &failure)) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s is no scenario file (%s) and none that comes with xentrail: see `xentrail lab list`",
                     file_or_name, failure->message);
         g_error_free(failure);
+    } else if (strlen(text) != length) {
+        g_set_error(error, XT_ERROR, XT_ERROR_INPUT, "%s is no scenario file: it holds a NUL byte", file_or_name);
+        g_clear_pointer(&text, g_free);
     }
     return text;
 }
 
 struct xt_scenario *xt_scenario_load(const char *file_or_name, GError **error)
 {
-    struct reader r = { .name = file_or_name };
+    struct reader r = { .name = file_or_name, .lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
     struct xt_scenario *s;
     char *text = text_of(file_or_name, error);
 
-    if (!text)
+    if (!text) {
+        g_hash_table_unref(r.lines);
         return NULL;
+    }
     s = g_new0(struct xt_scenario, 1);
     s->text = text;
     s->policies = g_ptr_array_new_with_free_func(free_policy);
     s->domains = g_ptr_array_new_with_free_func(free_domain);
     r.file = g_key_file_new();
     GError *failure = NULL;
-    if (g_key_file_load_from_data(r.file, text, (gsize)-1, G_KEY_FILE_NONE, &failure)) {
+    index_lines(&r, text);
+    if (g_key_file_load_from_data(r.file, text, (gsize)-1, G_KEY_FILE_NONE, &failure))
         read_all(&r, s);
-    } else {
-        r.error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "%s: %s", file_or_name, failure->message);
-        g_error_free(failure);
-    }
+    else
+        complain_at(&r, 0, failure->message);
+    g_clear_error(&failure);
     g_key_file_unref(r.file);
+    g_hash_table_unref(r.lines);
     if (!r.error)
         return s;
     g_propagate_error(error, r.error);
@@ -327,16 +433,6 @@ void xt_scenario_free(struct xt_scenario *s)
     g_ptr_array_unref(s->policies);
     g_ptr_array_unref(s->domains);
     g_free(s);
-}
-
-static guint index_of_policy(const struct xt_scenario *s, const char *name)
-{
-    for (guint i = 0; i < s->policies->len; i++) {
-        const struct xt_lab_policy *policy = g_ptr_array_index(s->policies, i);
-        if (strcmp(policy->name, name) == 0)
-            return i;
-    }
-    return G_MAXUINT;
 }
 
 bool xt_scenario_select(struct xt_scenario *s, const char *const *names, GError **error)

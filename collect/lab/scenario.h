@@ -36,8 +36,8 @@ struct xt_scenario {
     GPtrArray *domains;  /* of struct xt_lab_domain */
 };
 
-/* Takes a file, or the name of a scenario that comes with the program. XT_ERROR_INPUT says which key of which
- * group is wrong. */
+/* Takes a file, or the name of a scenario that comes with the program. XT_ERROR_INPUT says in which line
+ * which key is wrong. */
 struct xt_scenario *xt_scenario_load(const char *file_or_name, GError **error);
 void xt_scenario_free(struct xt_scenario *scenario);
 
