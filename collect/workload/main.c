@@ -130,8 +130,10 @@ static void *run_background(void *data)
     if (stay_on((int)(intptr_t)data))
         return NULL;
     sched_setscheduler(0, SCHED_IDLE, &param);
+    /* Without PAUSE: Xen can take a guest that pauses in a loop for one that waits for a lock, and the pCPU from it; an
+     * emulator leaves its translated code at every one. */
     for (;;)
-        __builtin_ia32_pause();
+        __asm__ volatile("");
 }
 
 /* All memory is locked, and a small guest has no room for stacks of the default size. */
