@@ -5,7 +5,8 @@
 
 #include "parse/error.h"
 
-#define HOP_BYTES (16u << 10) /* small windows come many at once, big ones are hopped over */
+#define HOP_BYTES (16u << 10)
+#define SMALL_WINDOW 1024u /* smaller ones are read many at once, of larger ones only their headers */
 
 struct hopper {
     struct xt_survey *survey;
@@ -13,6 +14,7 @@ struct hopper {
     char buffer[HOP_BYTES];
     uint64_t offset; /* in the file, of buffer[0] */
     size_t have;
+    uint64_t window_bytes; /* of the last window */
     GPtrArray *pcpus; /* of struct xt_pcpu_survey, by first appearance */
     GHashTable *by_number;
 };
@@ -21,7 +23,8 @@ struct hopper {
 static const char *header_at(struct hopper *h, uint64_t offset, size_t *n, GError **error)
 {
     if (offset < h->offset || offset + XT_CPU_CHANGE_BYTES > h->offset + h->have) {
-        int64_t got = xt_source_read(h->source, offset, h->buffer, sizeof(h->buffer), error);
+        size_t at_once = h->window_bytes < SMALL_WINDOW ? sizeof(h->buffer) : XT_CPU_CHANGE_BYTES;
+        int64_t got = xt_source_read(h->source, offset, h->buffer, at_once, error);
         if (got < 0)
             return NULL;
         h->offset = offset;
@@ -117,7 +120,7 @@ static bool hop(struct hopper *h, struct damage *damage, GError **error)
         uint64_t end = at + XT_CPU_CHANGE_BYTES + xt_load_word(header + 8);
         if (!add_window(h, p, at, error))
             return false;
-        p->bytes += end - at;
+        p->bytes += h->window_bytes = end - at;
         s->whole_windows += end <= s->data_end;
         if (end > h->source->bytes)
             s->cut_window_end = end;
