@@ -58,16 +58,28 @@ static void put_text(struct dump *d, const char *text)
     d->n += n;
 }
 
+/* The digits of value, ending before end; returns where they begin. */
+static char *digits_before(char *end, uint64_t value)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+
+    for (; value >= 100; value /= 100)
+        memcpy(end -= 2, pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(end -= 2, pairs + 2 * value, 2);
+    else
+        *--end = (char)('0' + value);
+    return end;
+}
+
 static void put_unsigned(struct dump *d, uint64_t value)
 {
-    char digits[20];
-    unsigned n = 0;
+    char digits[20], *end = digits + sizeof(digits), *begin = digits_before(end, value);
 
-    do
-        digits[n++] = (char)('0' + value % 10);
-    while (value /= 10);
-    while (n)
-        d->buffer[d->n++] = digits[--n];
+    memcpy(d->buffer + d->n, begin, (size_t)(end - begin));
+    d->n += (size_t)(end - begin);
 }
 
 static void put_signed(struct dump *d, int64_t value)
@@ -92,15 +104,12 @@ static void put_hex(struct dump *d, uint64_t value)
 
 static void put_padded(struct dump *d, uint64_t value, unsigned width, char pad)
 {
-    size_t start = d->n;
+    char digits[20], *end = digits + sizeof(digits), *begin = digits_before(end, value);
 
-    put_unsigned(d, value);
-    size_t have = d->n - start;
-    if (have >= width)
-        return;
-    memmove(d->buffer + start + width - have, d->buffer + start, have);
-    memset(d->buffer + start, pad, width - have);
-    d->n = start + width;
+    while (end - begin < width)
+        *--begin = pad;
+    memcpy(d->buffer + d->n, begin, (size_t)(end - begin));
+    d->n += (size_t)(end - begin);
 }
 
 static void put_seconds(struct dump *d, int64_t ns)
@@ -145,7 +154,7 @@ static void put_name(struct dump *d, const char *name, bool *first)
         put_text(d, "\":");
     } else {
         put_char(d, ' ');
-        if (strcmp(name, "vcpu")) {
+        if (name[0] != 'v' || strcmp(name, "vcpu")) {
             put_text(d, name);
             put_char(d, '=');
         }
@@ -189,7 +198,7 @@ static void put_field(struct dump *d, const struct xt_layout *layout, unsigned f
         put_signed(d, value);
         break;
     }
-    if (!d->json && field->unit && !strcmp(field->unit, "ns"))
+    if (!d->json && field->unit && field->unit[0] == 'n' && !strcmp(field->unit, "ns"))
         put_text(d, "ns");
 }
 
