@@ -87,8 +87,25 @@ static inline uint32_t vcpu_key(const struct vstate *v)
     return (uint32_t)v->id.domid << 16 | v->id.vcpu;
 }
 
+/* Place of id in by_id, or where it would go. The upper half of an id is as telling as the lower. */
+static inline struct by_id *machine_find_id(const struct machine *m, uint32_t id)
+{
+    uint32_t i = id * 2654435761u >> (32 - m->by_id_bits);
+
+    while (m->by_id[i].v && m->by_id[i].id != id)
+        i = (i + 1) & ((1u << m->by_id_bits) - 1);
+    return &m->by_id[i];
+}
+
+struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error);
+
 /* Finds or makes the VCPU of a packed id; NULL with error if a sink refused it. */
-struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error);
+static inline struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error)
+{
+    struct vstate *v = machine_find_id(m, id)->v;
+
+    return G_LIKELY(v) ? v : machine_make_vcpu(m, id, error);
+}
 
 /* timeline.c */
 bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error);

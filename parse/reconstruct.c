@@ -11,16 +11,6 @@
 #define CANCEL_EVERY 4096 /* steps between two looks at *cancel */
 #define FIRST_ID_BITS 8   /* room for 64 VCPUs */
 
-/* Place of id in by_id, or where it would go. The upper half of an id is as telling as the lower. */
-static struct by_id *find_id(const struct machine *m, uint32_t id)
-{
-    uint32_t i = id * 2654435761u >> (32 - m->by_id_bits);
-
-    while (m->by_id[i].v && m->by_id[i].id != id)
-        i = (i + 1) & ((1u << m->by_id_bits) - 1);
-    return &m->by_id[i];
-}
-
 static void resize_by_id(struct machine *m, unsigned bits)
 {
     g_free(m->by_id);
@@ -28,11 +18,11 @@ static void resize_by_id(struct machine *m, unsigned bits)
     m->by_id = g_new0(struct by_id, 1u << bits);
     for (guint i = 0; i < m->vcpus->len; i++) {
         struct vstate *v = g_ptr_array_index(m->vcpus, i);
-        *find_id(m, vcpu_key(v)) = (struct by_id){ vcpu_key(v), v };
+        *machine_find_id(m, vcpu_key(v)) = (struct by_id){ vcpu_key(v), v };
     }
 }
 
-static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
+struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error)
 {
     if (m->vcpus->len >= XT_MAX_VCPUS) {
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
@@ -50,16 +40,9 @@ static struct vstate *make_vcpu(struct machine *m, uint32_t id, GError **error)
     v->pcpu = v->last_pcpu = XT_NO_PCPU;
     v->level = -1;
     g_ptr_array_add(m->vcpus, v);
-    *find_id(m, id) = (struct by_id){ id, v };
+    *machine_find_id(m, id) = (struct by_id){ id, v };
     servers_vcpu(m, v);
     return XT_EMIT(m, vcpu, &v->id, error) ? v : NULL;
-}
-
-struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error)
-{
-    struct vstate *v = find_id(m, id)->v;
-
-    return G_LIKELY(v) ? v : make_vcpu(m, id, error);
 }
 
 static bool gap_begins(struct machine *m, struct pstate *p, GError **error)

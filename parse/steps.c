@@ -130,7 +130,7 @@ static bool key_less(const struct key *a, const struct key *b)
     return a->tsc != b->tsc ? a->tsc < b->tsc : a->slot < b->slot; /* slots ascend with pCPU numbers */
 }
 
-static void sift_down(struct steps *s, uint32_t i)
+static inline void sift_down(struct steps *s, uint32_t i)
 {
     struct key *heap = s->heap, moved = heap[i];
 
