@@ -46,7 +46,7 @@ static struct xt_paint owner_paint(const struct xt_look *look)
 }
 
 const struct xt_paint gantt_paint_others = {
-    .fill = 0xd9d9d9, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED, .texture_ink = XT_COLOUR_WAIT};
+    .fill = 0xd9d9d9, .stroke = XT_NO_COLOUR, .texture = XT_TEXTURE_CROSSED, .texture_ink = 0xa8a8a8};
 
 static const struct xt_paint unknown_paint = {.fill = XT_COLOUR_PAPER,
                                               .stroke = XT_NO_COLOUR,
@@ -64,6 +64,53 @@ static void draw_share(struct gantt *g, const struct panel *panel, struct xt_can
     stack(g, panel, canvas, row, filled, share, paint, &tag);
 }
 
+/* All that ran on a pCPU, where the colour says which pCPU that is. */
+static void draw_pcpu(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row, int pcpu,
+                      const GArray *owners, int64_t *filled)
+{
+    const struct xt_scene *scene = panel->scene;
+    struct xt_look look = gantt_look(g, -1, pcpu);
+    struct xt_paint paint = owner_paint(&look);
+    int64_t *all = xt_density_pool(scene->density, xt_density_row_pcpu(pcpu), owners, 0);
+    struct xt_tag tag = {"share by-pcpu", scene->from, xt_density_sum(scene->density, all), -1, -1, pcpu};
+
+    stack(g, panel, canvas, row, filled, all, &paint, &tag);
+    g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
+    g_free(all);
+}
+
+/* Each domain on a pCPU, or each pCPU that a VCPU ran on; those that come last are pooled. */
+static void draw_owners(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas, const struct row *row, int pcpu,
+                        const struct xt_scene_vcpu *vcpu, const GArray *owners, unsigned n_first, int64_t *filled)
+{
+    const struct xt_scene *scene = panel->scene;
+    const struct xt_density *d = scene->density;
+    int density_row = vcpu ? xt_density_row_vcpu(row->index) : xt_density_row_pcpu(pcpu);
+
+    for (unsigned i = 0; i < n_first; i++) {
+        int owner = g_array_index(owners, struct xt_owner, i).owner, domid = vcpu ? vcpu->domid : owner;
+        struct xt_look look = gantt_look(g, domid, vcpu ? owner : pcpu);
+        struct xt_paint paint = owner_paint(&look);
+        struct xt_tag tag = {vcpu ? "share by-vcpu" : "share by-pcpu",
+                             scene->from,
+                             0,
+                             domid,
+                             vcpu ? vcpu->vcpu : -1,
+                             !vcpu                       ? pcpu
+                             : g->options.colour_by_pcpu ? owner
+                                                         : -1};
+        draw_share(g, panel, canvas, row, density_row, filled, owner, &paint, tag);
+        g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
+    }
+    if (n_first == owners->len)
+        return;
+    int64_t *others = xt_density_pool(d, density_row, owners, n_first);
+    struct xt_tag tag = {"share others", scene->from, xt_density_sum(d, others), -1, -1, pcpu};
+    stack(g, panel, canvas, row, filled, others, &gantt_paint_others, &tag);
+    g->used[USED_COLUMN] = g->used[USED_OTHERS] = true;
+    g_free(others);
+}
+
 static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canvas *canvas,
                      const struct row *row)
 {
@@ -78,29 +125,10 @@ static void draw_row(struct gantt *g, const struct panel *panel, struct xt_canva
     unsigned n_first;
     GArray *owners = xt_density_ranked(d, density_row, &n_first);
 
-    for (unsigned i = 0; i < n_first; i++) {
-        int owner = g_array_index(owners, struct xt_owner, i).owner;
-        int domid = is_pcpu ? owner : vcpu->domid;
-        struct xt_look look = gantt_look(g, domid, is_pcpu ? pcpu : owner);
-        struct xt_paint paint = owner_paint(&look);
-        struct xt_tag tag = {is_pcpu ? "share by-pcpu" : "share by-vcpu",
-                             scene->from,
-                             0,
-                             domid,
-                             is_pcpu ? -1 : vcpu->vcpu,
-                             is_pcpu                     ? pcpu
-                             : g->options.colour_by_pcpu ? owner
-                                                         : -1};
-        draw_share(g, panel, canvas, row, density_row, filled, owner, &paint, tag);
-        g->used[USED_COLUMN] = g->used[USED_RUNNING] = true;
-    }
-    if (n_first < owners->len) {
-        int64_t *others = xt_density_pool(d, density_row, owners, n_first);
-        struct xt_tag tag = {"share others", scene->from, xt_density_sum(d, others), -1, -1, pcpu};
-        stack(g, panel, canvas, row, filled, others, &gantt_paint_others, &tag);
-        g->used[USED_OTHERS] = true;
-        g_free(others);
-    }
+    if (is_pcpu && g->options.colour_by_pcpu && owners->len > 0)
+        draw_pcpu(g, panel, canvas, row, pcpu, owners, filled);
+    else
+        draw_owners(g, panel, canvas, row, pcpu, vcpu, owners, n_first, filled);
     struct xt_tag tag = {"share waiting",        scene->from, 0, vcpu ? vcpu->domid : -1,
                          vcpu ? vcpu->vcpu : -1, pcpu};
     if (xt_density_share(d, density_row, XT_SHARE_RUNNABLE)) {

@@ -158,7 +158,7 @@ void gantt_fill_legend(struct gantt *g)
         {USED_MIGRATION_ARROW, "migration between pCPUs"},
         {USED_CROWDED, "further mark, too close to draw"},
         {USED_MISS, "period missed, with its number"},
-        {USED_OTHERS, "other domains"},
+        {USED_OTHERS, "other domains, together"}, /* or pCPUs */
         {USED_MISS_COLUMN, "periods missed in that time"},
         {USED_JOB_MISS, "job that missed its deadline"},
     };
@@ -182,6 +182,8 @@ void gantt_fill_legend(struct gantt *g)
         const char *label = entries[i].label;
         if (what == USED_MISS && g->used[USED_MORE_MISSES])
             label = "period missed, with its number; +n: n more in that row";
+        if (what == USED_OTHERS && g->options.colour_by_pcpu)
+            label = "other pCPUs, together";
         if (g->used[what])
             xt_legend_add(g->legend, swatch_used, paint, (int)what, label);
     }
@@ -248,10 +250,9 @@ char *gantt_caption(const struct gantt *g)
         describe_panel(g, &g->panels[p], out);
     const struct xt_scene *scene = g->scenes[0];
     if (scene->density) {
-        double column = (double)(scene->to - scene->from) / scene->density->n_columns;
         g_string_append_printf(out,
                                "Overview: columns of %s, stacked by share of time; no interval is left out. ",
-                               xt_format_duration(a, sizeof(a), column, 3));
+                               xt_format_duration(a, sizeof(a), (double)scene->density->column_ns, 3));
     } else if (g->used[USED_RUNNING]) {
         if (g->used[USED_ARROW_LEFT_OUT])
             g_string_append_printf(out, "Arrows of migrations that would crowd the rows are left out%s. ",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
+#define LEAST_SHARE 8  /* a layer that nowhere fills an eighth of its column is too thin for a colour */
 
 static void clear_vcpu(gpointer data)
 {
@@ -205,9 +206,20 @@ int64_t xt_density_sum(const struct xt_density *density, const int64_t *share)
     return total;
 }
 
+static bool is_seen(const struct xt_density *density, const int64_t *share)
+{
+    for (unsigned c = 0; c < density->n_columns; c++)
+        if (share[c] * LEAST_SHARE >= xt_density_column_ts(density, c + 1) - xt_density_column_ts(density, c))
+            return true;
+    return false;
+}
+
+/* Those that are seen first, then by sum. */
 static int by_sum(gconstpointer a, gconstpointer b)
 {
     const struct xt_owner *x = a, *y = b;
+    if (x->seen != y->seen)
+        return x->seen ? -1 : 1;
     return x->sum != y->sum ? (x->sum < y->sum ? 1 : -1) : x->owner - y->owner;
 }
 
@@ -220,16 +232,20 @@ GArray *xt_density_ranked(const struct xt_density *density, int row, unsigned *n
 {
     GArray *ranked = g_array_new(FALSE, FALSE, sizeof(struct xt_owner));
     const GArray *all = owners_of(density, row);
+    unsigned n_seen = 0;
 
     for (unsigned i = 0; all && i < all->len; i++) {
         struct xt_owner one = {.owner = g_array_index(all, int, i)};
         if (one.owner < 0)
             continue;
-        one.sum = xt_density_sum(density, xt_density_share(density, row, one.owner));
+        const int64_t *share = xt_density_share(density, row, one.owner);
+        one.sum = xt_density_sum(density, share);
+        one.seen = is_seen(density, share);
+        n_seen += one.seen;
         g_array_append_val(ranked, one);
     }
     g_array_sort(ranked, by_sum);
-    *n_first = MIN(ranked->len, MOST_OWNERS);
+    *n_first = MIN(ranked->len <= 1 ? ranked->len : n_seen, MOST_OWNERS);
     if (*n_first > 0)
         qsort(ranked->data, *n_first, sizeof(struct xt_owner), by_number);
     return ranked;

@@ -136,10 +136,11 @@ void xt_density_add_at(struct xt_density *density, int row, int owner, int64_t t
 /* NULL: nothing. */
 const int64_t *xt_density_share(const struct xt_density *density, int row, int owner);
 int64_t xt_density_sum(const struct xt_density *density, const int64_t *share);
-/* Who (>= 0) has a share of a row: array of struct xt_owner, the caller's. The first *n_first, those with the most, can have
- * a colour of their own and come by number; the rest is better pooled. */
+/* Who (>= 0) has a share of a row: array of struct xt_owner, the caller's. The first *n_first, those with the most that are
+ * seen at all, can have a colour of their own and come by number; the rest is better pooled. */
 struct xt_owner {
     int owner;
+    bool seen; /* somewhere high enough for a colour */
     int64_t sum;
 };
 GArray *xt_density_ranked(const struct xt_density *density, int row, unsigned *n_first);

@@ -220,6 +220,42 @@ static void test_density(void)
     g_rand_free(rand);
 }
 
+/* A colour goes to those that fill an eighth of a column somewhere, at most ten of them; pooled is what is left. */
+static void test_owners(void)
+{
+    struct xt_density *d = xt_density_new(0, 800, 0, 100);
+    unsigned n_first;
+
+    xt_density_add(d, 3, 1, 0, 12);
+    GArray *ranked = xt_density_ranked(d, 3, &n_first);
+    g_assert_cmpuint(n_first, ==, 1); /* alone it needs no pool */
+    g_array_unref(ranked);
+
+    for (int64_t ts = 0; ts < 800; ts += 100)
+        xt_density_add(d, 3, 2, ts + 20, ts + 32); /* much in sum, thin everywhere */
+    xt_density_add(d, 3, 9, 700, 713);
+    xt_density_add(d, 3, XT_SHARE_RUNNABLE, 0, 800);
+    ranked = xt_density_ranked(d, 3, &n_first);
+    g_assert_cmpuint(ranked->len, ==, 3);
+    g_assert_cmpuint(n_first, ==, 1);
+    g_assert_cmpint(g_array_index(ranked, struct xt_owner, 0).owner, ==, 9);
+    g_assert_cmpint(g_array_index(ranked, struct xt_owner, 0).sum, ==, 13);
+    int64_t *pooled = xt_density_pool(d, 3, ranked, n_first);
+    g_assert_cmpint(pooled[0], ==, 24);
+    g_assert_cmpint(pooled[7], ==, 12);
+    g_free(pooled);
+    g_array_unref(ranked);
+
+    for (int owner = 20; owner < 32; owner++)
+        xt_density_add(d, 3, owner, 300, 300 + owner);
+    ranked = xt_density_ranked(d, 3, &n_first);
+    g_assert_cmpuint(n_first, ==, 10);
+    for (unsigned i = 0; i < n_first; i++) /* the ten with most, by number */
+        g_assert_cmpint(g_array_index(ranked, struct xt_owner, i).owner, ==, 22 + (int)i);
+    g_array_unref(ranked);
+    xt_density_free(d);
+}
+
 static void test_quantiles(void)
 {
     struct xt_samples *s = xt_samples_new("x", NULL, 0);
@@ -405,6 +441,7 @@ int main(int argc, char **argv)
     g_test_add_func("/render/scene/budget", test_budget);
     g_test_add_func("/render/scene/budget-unknown", test_budget_unknown);
     g_test_add_func("/render/scene/density", test_density);
+    g_test_add_func("/scene/owners", test_owners);
     g_test_add_func("/render/samples/quantiles", test_quantiles);
     g_test_add_func("/render/samples/thin", test_thin);
     g_test_add_func("/render/bins", test_bins);
