@@ -108,9 +108,9 @@ static bool store_job(struct storing *s, const struct xt_job *job, const struct 
     return xt_db_add_job(s->store, &row, job->log_end, error) && (!is_missed(job) || store_miss(s, job, fit, domid, error));
 }
 
-static bool store_guest(struct storing *s, const struct xt_fit *fit, uint64_t incomplete, const char *domain, int domid,
-                        GError **error)
+static bool store_guest(struct storing *s, const struct xt_guest_jobs *placed, const char *domain, int domid, GError **error)
 {
+    const struct xt_fit *fit = &placed->fit;
     struct xt_bind b = { .stmt = s->add_guest };
 
     put_int(&b, xt_store_run(s->store));
@@ -127,7 +127,8 @@ static bool store_guest(struct storing *s, const struct xt_fit *fit, uint64_t in
     put_real_if(&b, fit->marks > 0, fit->chance);
     put_int(&b, fit->evidence);
     put_text(&b, fit->why);
-    put_int(&b, (int64_t)incomplete);
+    put_int(&b, (int64_t)placed->incomplete);
+    put_int(&b, (int64_t)MIN(placed->lost, (uint64_t)INT64_MAX));
     if (fit->why) {
         char *message = g_strdup_printf("guest %s: %s", domain, fit->why);
         s->note(s->user, message);
@@ -145,7 +146,7 @@ static bool store_log(struct storing *s, const struct xt_job_log *log, const cha
 
     for (guint i = 0; ok && i < placed->jobs->len; i++)
         ok = store_job(s, &g_array_index(placed->jobs, struct xt_job, i), &placed->fit, domain, domid, error);
-    ok = ok && store_guest(s, &placed->fit, placed->incomplete, domain, domid, error);
+    ok = ok && store_guest(s, placed, domain, domid, error);
     xt_guest_jobs_free(placed);
     return ok;
 }
@@ -157,6 +158,14 @@ static void note_unused(struct storing *s, const char *domain, const char *what,
     s->note(s->user, message);
     g_free(message);
     g_error_free(bad);
+}
+
+static void note_silent(struct storing *s, const char *domain)
+{
+    char *message = g_strdup_printf("guest %s: no event in its traces says anything of jobs; docs/ctf.md tells which do", domain);
+
+    s->note(s->user, message);
+    g_free(message);
 }
 
 /* The table that a guest wrote itself; NULL if there is none that can be read. */
@@ -181,10 +190,13 @@ static bool store_one(struct storing *s, const char *domain, GError **error)
 
     if (bad)
         note_unused(s, domain, "trace", bad);
-    if (log && !xt_job_log_n_jobs(log))
+    bool silent = log && !xt_job_log_n_jobs(log);
+    if (silent)
         g_clear_pointer(&log, xt_job_log_free);
     if (!log)
         log = read_table(s, domain);
+    if (silent && !log)
+        note_silent(s, domain);
     bool ok = !log || store_log(s, log, domain, error);
     xt_job_log_free(log);
     return ok;
@@ -201,7 +213,7 @@ bool xt_guests_store(struct xt_guests *g, struct xt_db *db, struct xt_store *sto
 
     if (!names || !names->len)
         return true;
-    s.add_guest = xt_db_prepare(s.sqlite, "INSERT INTO guest VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
+    s.add_guest = xt_db_prepare(s.sqlite, "INSERT INTO guest VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
     s.add_miss = s.add_guest ? xt_db_prepare(s.sqlite, "INSERT INTO job_miss VALUES (?,?,?,?,?,?)", error) : NULL;
     ok = s.add_miss != NULL;
     for (guint i = 0; ok && i < names->len; i++)

@@ -378,7 +378,8 @@ CREATE TABLE job (
     start INTEGER,               -- NULL: not logged
     completion INTEGER,          -- NULL: none
     deadline INTEGER NOT NULL,
-    missed INTEGER               -- 1: completed after its deadline, or not by then; NULL: log ends before the deadline
+    missed INTEGER               -- 1: completed after its deadline, or not by then; NULL: log ends before the deadline, or its
+                                 -- tracer lost events meanwhile
 );
 CREATE INDEX job_run ON job(run, release);
 
@@ -420,6 +421,7 @@ CREATE TABLE guest (
     evidence INTEGER NOT NULL,   -- 1: the fit is good enough to explain misses by the run
     why TEXT,                    -- if not: what is wrong and what to do
     incomplete INTEGER NOT NULL, -- jobs without release or deadline in the log: left out
+    lost INTEGER NOT NULL,       -- events that the guest's tracer lost: jobs that may have completed meanwhile are not judged
     PRIMARY KEY (run, domain)
 ) WITHOUT ROWID;
 
@@ -684,7 +686,7 @@ CREATE VIEW latency_stats AS
     FROM metric_stat s JOIN run r ON r.id = s.run JOIN metric m ON m.id = s.metric WHERE m.kind = 'latency';
 
 CREATE VIEW jobs AS
-    -- Jobs inside guests. missed: completed after the deadline or not by then; NULL if the log ends before it.
+    -- Jobs inside guests. missed: completed after the deadline or not by then; NULL if the log does not tell.
     SELECT run, domid, domain, task, job, release, start, completion, deadline, missed,
         completion - release AS response_ns, completion - deadline AS lateness_ns
     FROM job;
@@ -699,7 +701,7 @@ CREATE VIEW job_stats AS
 CREATE VIEW guests AS
     -- Guests that logged jobs, and how well their clocks fit the run. Columns: table guest.
     SELECT run, domid, domain, clock, tsc_hz, offset_ns, offset_error_ns, wander_ns, marks, marks_running, share, chance,
-        evidence, why, incomplete
+        evidence, why, incomplete, lost
     FROM guest;
 
 CREATE VIEW job_misses AS

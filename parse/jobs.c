@@ -36,6 +36,11 @@ struct raw_job {
     struct moment moments[XT_JOB_DEADLINE + 1];
 };
 
+struct loss {
+    int64_t from, to;
+    unsigned clock;
+};
+
 struct mark {
     int64_t time;
     uint32_t clock;
@@ -49,6 +54,8 @@ struct xt_job_log {
     GPtrArray *jobs;  /* of struct raw_job, by first appearance */
     GHashTable *by_id; /* struct raw_job -> itself */
     GArray *marks;    /* of struct mark */
+    GArray *losses;   /* of struct loss */
+    uint64_t lost;
     unsigned mark_step, marks_skipped;
     double tsc_hz; /* 0: not said */
     struct moment end;
@@ -85,6 +92,7 @@ struct xt_job_log *xt_job_log_new(void)
     log->jobs = g_ptr_array_new_with_free_func(g_free);
     log->by_id = g_hash_table_new(hash_job, equal_jobs);
     log->marks = g_array_new(FALSE, FALSE, sizeof(struct mark));
+    log->losses = g_array_new(FALSE, FALSE, sizeof(struct loss));
     log->mark_step = 1;
     return log;
 }
@@ -98,6 +106,7 @@ void xt_job_log_free(struct xt_job_log *log)
     g_array_unref(log->clocks);
     g_array_unref(log->anchors);
     g_array_unref(log->marks);
+    g_array_unref(log->losses);
     g_string_chunk_free(log->names);
     g_free(log);
 }
@@ -166,6 +175,14 @@ void xt_job_log_mark(struct xt_job_log *log, unsigned clock, int vcpu, int64_t t
         log->mark_step *= 2;
     }
     g_array_append_val(log->marks, mark);
+}
+
+void xt_job_log_loss(struct xt_job_log *log, unsigned clock, int64_t from, int64_t to, uint64_t n)
+{
+    struct loss loss = { from, to, clock };
+
+    g_array_append_val(log->losses, loss);
+    log->lost += n;
 }
 
 void xt_job_log_reach(struct xt_job_log *log, unsigned clock, int64_t time)
@@ -328,6 +345,22 @@ static int64_t place_moment(const struct placing *p, const struct moment *moment
     return base_time(p, moment->clock, moment->time) + (is_tsc(p, moment->clock) ? 0 : offset_ns);
 }
 
+/* Until when the log would know of a job's completion: to its end, or to the first loss that ends after the release. */
+static int64_t log_end_of(const struct placing *p, const struct xt_job *job, int64_t offset_ns)
+{
+    int64_t end = place_moment(p, &p->log->end, offset_ns);
+
+    if (end != INT64_MIN)
+        end++; /* what happens at the very end of a log has still happened */
+    for (guint i = 0; job->completion == INT64_MIN && i < p->log->losses->len; i++) {
+        const struct loss *loss = &g_array_index(p->log->losses, struct loss, i);
+        const struct moment from = { loss->from, loss->clock, true }, to = { loss->to, loss->clock, true };
+        if (place_moment(p, &to, offset_ns) > job->release)
+            end = MIN(end, place_moment(p, &from, offset_ns));
+    }
+    return end;
+}
+
 static struct xt_job place_job(struct placing *p, const struct raw_job *raw)
 {
     int64_t by = offset_of_job(p, raw);
@@ -337,11 +370,9 @@ static struct xt_job place_job(struct placing *p, const struct raw_job *raw)
         .start = place_moment(p, &raw->moments[XT_JOB_START], by),
         .completion = place_moment(p, &raw->moments[XT_JOB_COMPLETION], by),
         .deadline = place_moment(p, &raw->moments[XT_JOB_DEADLINE], by),
-        .log_end = place_moment(p, &p->log->end, by),
     };
 
-    if (job.log_end != INT64_MIN)
-        job.log_end++; /* what happens at the very end of a log has still happened */
+    job.log_end = log_end_of(p, &job, by);
     return job;
 }
 
@@ -596,6 +627,7 @@ struct xt_guest_jobs *xt_job_log_place(const struct xt_job_log *log, uint64_t st
     out->names = g_string_chunk_new(256);
     if (!tie(&p, &out->fit))
         count_from_first_release(&p, &out->fit);
+    out->lost = log->lost;
     p.ambiguous_ns = 0; /* marks alone say less than the jobs that they belong to */
     place_jobs(&p, out);
     out->fit.offset_error_ns = MAX(out->fit.offset_error_ns, p.ambiguous_ns);

@@ -22,7 +22,8 @@ struct xt_job {
     int64_t number;
     int64_t release, deadline;   /* ts of the run */
     int64_t start, completion;   /* INT64_MIN: not logged, none */
-    int64_t log_end;             /* end of the log: what had not happened by then is not known; INT64_MIN: unknown */
+    int64_t log_end;             /* what had not happened by then is not known: the log ends, or its tracer lost events
+                                  * from then on; INT64_MIN: unknown */
     int64_t busy_since;          /* release of the first job since when the guest always had an unfinished one */
 };
 /* Sorts jobs (of struct xt_job) by release and finds busy_since of each. */
@@ -49,6 +50,7 @@ struct xt_guest_jobs {
     GArray *jobs;      /* of struct xt_job, in order of release */
     GStringChunk *names;
     uint64_t incomplete; /* jobs without release or deadline: left out */
+    uint64_t lost;       /* events that the guest's tracer lost, as far as it says how many */
     struct xt_fit fit;
 };
 void xt_guest_jobs_free(struct xt_guest_jobs *jobs);
@@ -73,6 +75,8 @@ void xt_job_log_moment(struct xt_job_log *log, unsigned clock, const char *task,
                        enum xt_job_moment moment, int64_t time);
 /* The guest executed then; vcpu -1 if it does not say on which. */
 void xt_job_log_mark(struct xt_job_log *log, unsigned clock, int vcpu, int64_t time);
+/* The tracer lost n events (0: it does not say how many) between these times; what is not logged may have happened then. */
+void xt_job_log_loss(struct xt_job_log *log, unsigned clock, int64_t from, int64_t to, uint64_t n);
 /* The log reaches this far. */
 void xt_job_log_reach(struct xt_job_log *log, unsigned clock, int64_t time);
 uint64_t xt_job_log_n_jobs(const struct xt_job_log *log);

@@ -375,3 +375,30 @@ void xt_guest_event(struct xt_guest_events *e, const bt_message *message)
     if (meaning->handle)
         meaning->handle(e, event, time, meaning->moment);
 }
+
+void xt_guest_loss(struct xt_guest_events *e, const bt_message *message)
+{
+    bool packets = bt_message_get_type(message) == BT_MESSAGE_TYPE_DISCARDED_PACKETS;
+    const bt_stream_class *stream_class = bt_stream_borrow_class_const(
+        packets ? bt_message_discarded_packets_borrow_stream_const(message)
+                : bt_message_discarded_events_borrow_stream_const(message));
+    const bt_clock_class *clock = bt_stream_class_borrow_default_clock_class_const(stream_class);
+    uint64_t n = 0, from = 0, to = INT64_MAX; /* perhaps at any time */
+
+    if (!clock)
+        return;
+    if (!e->has_clock)
+        see_clock(e, clock);
+    if (packets && bt_stream_class_discarded_packets_have_default_clock_snapshots(stream_class)) {
+        from = bt_clock_snapshot_get_value(
+            bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message));
+        to = bt_clock_snapshot_get_value(bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message));
+    } else if (!packets && bt_stream_class_discarded_events_have_default_clock_snapshots(stream_class)) {
+        from = bt_clock_snapshot_get_value(
+            bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message));
+        to = bt_clock_snapshot_get_value(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
+    }
+    if (!packets && bt_message_discarded_events_get_count(message, &n) != BT_PROPERTY_AVAILABILITY_AVAILABLE)
+        n = 0;
+    xt_job_log_loss(e->log, e->clock, (int64_t)from, (int64_t)to, n);
+}

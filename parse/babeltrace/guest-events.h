@@ -11,3 +11,5 @@ struct xt_guest_events;
 struct xt_guest_events *xt_guest_events_new(struct xt_job_log *log);
 void xt_guest_events_free(struct xt_guest_events *events);
 void xt_guest_event(struct xt_guest_events *events, const bt_message *message);
+/* A message that events or packets were discarded. */
+void xt_guest_loss(struct xt_guest_events *events, const bt_message *message);

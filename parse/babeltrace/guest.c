@@ -36,8 +36,11 @@ static bt_graph_simple_sink_component_consume_func_status consume(bt_message_ite
         return BT_GRAPH_SIMPLE_SINK_COMPONENT_CONSUME_FUNC_STATUS_ERROR;
     }
     for (uint64_t i = 0; i < n; i++) {
-        if (bt_message_get_type(messages[i]) == BT_MESSAGE_TYPE_EVENT)
+        bt_message_type type = bt_message_get_type(messages[i]);
+        if (type == BT_MESSAGE_TYPE_EVENT)
             xt_guest_event(data, messages[i]);
+        else if (type == BT_MESSAGE_TYPE_DISCARDED_EVENTS || type == BT_MESSAGE_TYPE_DISCARDED_PACKETS)
+            xt_guest_loss(data, messages[i]);
         bt_message_put_ref(messages[i]);
     }
     return BT_GRAPH_SIMPLE_SINK_COMPONENT_CONSUME_FUNC_STATUS_OK;

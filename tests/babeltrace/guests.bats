@@ -113,11 +113,36 @@ for line in sys.stdin:
     own_stats | cmp - <(db_stats)
 }
 
+@test "jobs that may have completed while the guest's tracer lost events are not judged" {
+    like_gedf run
+    # jobs 30 and 105 of task 0 have no end; if any events were lost, then while job 105 was under way
+    awk -F, -v OFS=, '/^job,0,(30|105),/ { $6 = "" } 1' "$CSV" >open.csv
+    for n in 0 7; do
+        python3 "$HERE/guests.py" lttng open.csv "run/guests/vm3" --discarded "$n"
+        rm -f db
+        "$XENTRAIL" import run --db db
+        [ "$(ask "SELECT lost FROM guests")" = "$n" ]
+        [ "$(ask "SELECT missed FROM jobs WHERE task = 'ctl' AND job = 30")" = 1 ]
+        [ "$(ask "SELECT coalesce(missed, 'unknown') FROM jobs WHERE task = 'ctl' AND job = 105")" = "$([ "$n" = 0 ] && echo 1 || echo unknown)" ]
+    done
+}
+
+@test "a trace that says nothing of jobs is said to" {
+    like_gedf run
+    grep -v '^job,' "$CSV" >none.csv
+    sed -n 's/^job,0,\([0-9]*\),/job,0,\1,/p' "$CSV" | head -n 3 >>none.csv
+    python3 "$HERE/guests.py" lttng none.csv run/guests/vm3
+    sed -i 's/rt:job_/rt:other_/' run/guests/vm3/lttng/kernel/metadata
+    run --separate-stderr "$XENTRAIL" import run --db db
+    [ "$status" = 0 ]
+    [[ $stderr == *"guest vm3: no event in its traces says anything of jobs"* ]]
+}
+
 @test "damaged traces of guests are noted and do not spoil the run" {
     like_gedf run
     python3 "$HERE/guests.py" lttng "$CSV" run/guests/vm1
     python3 "$HERE/guests.py" lttng "$CSV" run/guests/vm2
-    truncate -s 1000 run/guests/vm1/lttng/kernel/channel0_0
+    truncate -s 5000 run/guests/vm1/lttng/kernel/channel0_0
     printf 'event { name = ' >>run/guests/vm2/lttng/kernel/metadata
     mkdir -p run/guests/vm3
     printf '\001\000\000\000%020d\377' 0 >run/guests/vm3/st-vm-0.bin

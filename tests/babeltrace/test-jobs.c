@@ -365,6 +365,33 @@ static void test_again(void)
     xt_job_log_free(log);
 }
 
+/* What is not logged may have happened while the tracer lost events. */
+static void test_loss(void)
+{
+    static const struct {
+        int64_t from, to, log_end;
+    } losses[] = {
+        { 10, 99, 1001 },  /* before the release */
+        { 90, 150, 90 },   /* over the release */
+        { 150, 160, 150 }, /* before the deadline */
+        { 250, 260, 250 }, /* after it: it was late by then */
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(losses); i++) {
+        struct xt_job_log *log = xt_job_log_new();
+        unsigned clock = xt_job_log_clock(log, true, 1e9);
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_RELEASE, 100);
+        xt_job_log_moment(log, clock, "a", 0, XT_JOB_DEADLINE, 200);
+        xt_job_log_reach(log, clock, 1000);
+        xt_job_log_loss(log, clock, losses[i].from, losses[i].to, 3);
+        struct xt_guest_jobs *jobs = xt_job_log_place(log, 0, 1000000000, NULL, -1);
+        g_assert_cmpint(nth(jobs, 0)->log_end, ==, losses[i].log_end);
+        g_assert_cmpuint(jobs->lost, ==, 3);
+        xt_guest_jobs_free(jobs);
+        xt_job_log_free(log);
+    }
+}
+
 /* Times at the ends of their range, and marks in two heaps with ages between them, end in a refusal. */
 static void test_absurd(void)
 {
@@ -401,6 +428,7 @@ int main(int argc, char **argv)
     g_test_add_func("/jobs/torn-anchor", test_torn_anchor);
     g_test_add_func("/jobs/wander", test_wander);
     g_test_add_func("/jobs/again", test_again);
+    g_test_add_func("/jobs/loss", test_loss);
     g_test_add_func("/jobs/absurd", test_absurd);
     return g_test_run();
 }
