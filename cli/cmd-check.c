@@ -125,13 +125,21 @@ static int check_trace(const char *path, const struct xt_input_options *input_op
 
     if (!xt_input_open(&input, "check", path, input_options, &error))
         return xt_fail("check", error);
-    struct xt_findings *f = xt_findings_new(most);
-    const struct xt_sink *sinks[] = { xt_findings_sink(f) };
+    const volatile int *cancel = xt_catch_signals();
+    struct xt_findings *f = NULL;
     bool ok = true;
     for (; ok && limits && *limits; limits++)
         ok = parse_limit(*limits, &input.options, &error);
     input.options.deadline_monotonic = dm;
-    ok = ok && xt_reconstruct(input.trace, input.recording, &input.options, sinks, 1, xt_catch_signals(), &error);
+    while (ok) {
+        f = xt_findings_new(most);
+        const struct xt_sink *sinks[] = { xt_findings_sink(f) };
+        ok = xt_reconstruct(input.trace, input.recording, &input.options, sinks, 1, cancel, &error);
+        if (ok || !xt_reconstruct_again(&error))
+            break;
+        xt_findings_free(f);
+        ok = true;
+    }
     if (ok) {
         struct xt_tables *out = xt_tables_new(stdout, format);
         broken = print_rules(out, f);

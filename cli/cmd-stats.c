@@ -17,6 +17,7 @@ static bool copy_run(void *self, const struct xt_run *run, GError **error)
 {
     struct run_copy *copy = self;
 
+    g_free(copy->pcpus);
     copy->run = *run;
     copy->pcpus = g_memdup2(run->pcpus, sizeof(*run->pcpus) * run->n_pcpus);
     copy->run.pcpus = copy->pcpus;
@@ -34,7 +35,8 @@ static void print_run(struct xt_tables *out, const struct xt_input *input, const
         { .name = "duration_ns", .title = "duration (s)", .scale = 1e9, .decimals = 6 },
         N("records"), N("lost_records"), N("unknown_records"), N("malformed_records"), N("tsc_hz"), N("tsc_hz_source"),
         { .name = "tsc_hz_error_ppm", .decimals = 2 }, { .name = "trace_hz", .decimals = 0 },
-        { .name = "xl_info_hz", .decimals = 0 }, N("start_tsc"), N("core_scheduling"), N("emulated"),
+        { .name = "xl_info_hz", .decimals = 0 }, N("start_tsc"), N("tsc_contradictions"), N("tsc_corrected"), N("tsc_reference"), N("core_scheduling"),
+        N("emulated"),
     };
     const struct xt_recording *r = input->recording;
 
@@ -55,7 +57,10 @@ static void print_run(struct xt_tables *out, const struct xt_input *input, const
     xt_cell_real(out, run->hz_error_ppm);
     run->trace_hz ? xt_cell_real(out, run->trace_hz) : xt_cell_null(out);
     run->xl_info_hz ? xt_cell_real(out, run->xl_info_hz) : xt_cell_null(out);
-    xt_cell_int(out, (int64_t)run->start_tsc);
+    xt_cell_unsigned(out, run->start_tsc);
+    xt_cell_int(out, (int64_t)run->contradictions);
+    xt_cell_bool(out, run->tsc_corrected);
+    run->tsc_reference != XT_NO_PCPU ? xt_cell_int(out, run->tsc_reference) : xt_cell_null(out);
     xt_cell_bool(out, run->core_scheduling);
     xt_cell_bool(out, r->emulated);
     xt_table_end(out);
@@ -65,7 +70,7 @@ static void print_pcpus(struct xt_tables *out, const struct xt_run *run)
 {
     static const struct xt_column columns[] = {
         N("pcpu"), N("scheduler"), N("records"), N("lost_records"), N("windows"), { .name = "hz", .decimals = 0 },
-        { .name = "hz_error_ppm", .decimals = 2 },
+        { .name = "hz_error_ppm", .decimals = 2 }, N("tsc_offset_ns"), N("tsc_offset_min_ns"), N("tsc_offset_max_ns"),
     };
 
     xt_table_begin(out, "pcpus", "pCPUs", columns, G_N_ELEMENTS(columns));
@@ -78,6 +83,9 @@ static void print_pcpus(struct xt_tables *out, const struct xt_run *run)
         xt_cell_int(out, (int64_t)p->windows);
         p->hz ? xt_cell_real(out, p->hz) : xt_cell_null(out);
         p->hz ? xt_cell_real(out, p->hz_error_ppm) : xt_cell_null(out);
+        xt_cell_int(out, xt_cycles_ns(p->tsc_offset, run->tsc_hz));
+        p->tsc_offset_min > INT64_MIN ? xt_cell_int(out, xt_cycles_ns(p->tsc_offset_min, run->tsc_hz)) : xt_cell_null(out);
+        p->tsc_offset_max < INT64_MAX ? xt_cell_int(out, xt_cycles_ns(p->tsc_offset_max, run->tsc_hz)) : xt_cell_null(out);
     }
     xt_table_end(out);
 }
@@ -179,11 +187,16 @@ static int stats_of_trace(const char *path, const struct xt_input_options *optio
 
     if (!xt_input_open(&input, "stats", path, options, &error))
         return xt_fail("stats", error);
-    struct xt_stats *stats = xt_stats_new();
+    const volatile int *cancel = xt_catch_signals();
     struct run_copy copy = { .sink = { .self = &copy, .begin = copy_run } };
-    const struct xt_sink *sinks[] = { &copy.sink, xt_stats_sink(stats) };
-    bool ok = xt_reconstruct(input.trace, input.recording, &input.options, sinks, G_N_ELEMENTS(sinks),
-                             xt_catch_signals(), &error);
+    struct xt_stats *stats = NULL;
+    bool ok;
+    do {
+        xt_stats_free(stats);
+        stats = xt_stats_new();
+        const struct xt_sink *sinks[] = { &copy.sink, xt_stats_sink(stats) };
+        ok = xt_reconstruct(input.trace, input.recording, &input.options, sinks, G_N_ELEMENTS(sinks), cancel, &error);
+    } while (!ok && xt_reconstruct_again(&error));
     if (ok) {
         struct xt_tables *out = xt_tables_new(stdout, format);
         print_run(out, &input, &copy.run, policy ? policy : input.recording->policy);

@@ -274,6 +274,16 @@ void xt_cell_int(struct xt_tables *t, int64_t value)
     cell_close(t);
 }
 
+void xt_cell_unsigned(struct xt_tables *t, uint64_t value)
+{
+    cell_open(t);
+    if (t->format != XT_FORMAT_TABLE)
+        g_string_append_printf(t->row, "%" PRIu64, value);
+    else
+        table_cell(t, g_strdup_printf("%" PRIu64, value), true);
+    cell_close(t);
+}
+
 /* The shortest text that reads back as value, with '.' whatever the locale. */
 static void append_real(GString *s, double value)
 {

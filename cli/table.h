@@ -45,6 +45,7 @@ struct xt_tables *xt_tables_new(FILE *out, enum xt_format format);
 void xt_table_begin(struct xt_tables *t, const char *key, const char *title, const struct xt_column *columns,
                     unsigned n_columns);
 void xt_cell_int(struct xt_tables *t, int64_t value);
+void xt_cell_unsigned(struct xt_tables *t, uint64_t value); /* for what can be above 2^63; columns without scale */
 void xt_cell_real(struct xt_tables *t, double value); /* not finite: like null */
 void xt_cell_text(struct xt_tables *t, const char *text); /* NULL: like null */
 void xt_cell_bool(struct xt_tables *t, bool value);       /* JSON true/false, else yes/no (CSV 1/0) */

@@ -195,8 +195,11 @@ static bool reconstruct(struct xt_live *live, const guint8 *data, size_t bytes, 
 
     if (!live->recording)
         live->recording = xt_recording_open(live->folder, NULL);
-    if (trace)
-        good = xt_reconstruct(trace, live->recording, &options, sinks, 1, NULL, NULL);
+    GError *error = NULL;
+    while (trace && !(good = xt_reconstruct(trace, live->recording, &options, sinks, 1, NULL, &error)) &&
+           xt_reconstruct_again(&error))
+        g_ptr_array_set_size(view->rows, 0);
+    g_clear_error(&error);
     if (trace)
         xt_trace_free(trace);
     if (fd >= 0)

@@ -209,8 +209,6 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
     what.name = name;
     im->store = name ? xt_store_new(im->db, &what, error) : NULL;
     ok = im->store && (im->hashing || not_there_yet(im, error));
-    for (guint i = 0; ok && im->recording->notes && i < im->recording->notes->len; i++)
-        note(im, im->recording->notes->pdata[i]);
     ok = ok && reconstruct(im, trace, error) &&
          xt_guests_store(im->guests, im->db, im->store, &im->run, note_trace, im, error);
     for (guint i = 0; ok && i < im->notes->len; i++)
@@ -218,6 +216,38 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
     ok = ok && not_there_yet(im, error) && xt_store_commit(im->store, im->hash, im->stats, im->findings, error);
     g_free(name);
     g_free(by_hand);
+    return ok;
+}
+
+static void end_import(struct import *im)
+{
+    g_clear_pointer(&im->store, xt_store_free);
+    g_clear_pointer(&im->stats, xt_stats_free);
+    g_clear_pointer(&im->findings, xt_findings_free);
+    g_clear_pointer(&im->guests, xt_guests_free);
+}
+
+/* Anew where TSCs turn out to be off. */
+static bool import_trace(struct import *im, struct xt_trace *trace, GError **error)
+{
+    GError *failed = NULL;
+    guint notes;
+    bool ok;
+
+    for (guint i = 0; im->recording->notes && i < im->recording->notes->len; i++)
+        note(im, im->recording->notes->pdata[i]);
+    notes = im->notes->len;
+    do {
+        end_import(im);
+        g_ptr_array_set_size(im->notes, (int)notes);
+        im->stats = xt_stats_new();
+        im->findings = xt_findings_new(MOST_VIOLATIONS);
+        im->guests = xt_guests_new(im->recording);
+        im->watch = (struct xt_sink){ .self = im, .begin = watch_begin, .dispatch = watch_dispatch };
+        ok = run_import(im, trace, &failed);
+    } while (!ok && xt_reconstruct_again(&failed));
+    if (failed)
+        g_propagate_error(error, failed);
     return ok;
 }
 
@@ -273,17 +303,8 @@ bool xt_import(struct xt_db *db, struct xt_recording *recording, const struct xt
         not_there_yet(&im, &failed);
     trace = failed ? NULL : xt_trace_open(recording->trace_path, &open, &failed);
     if (trace) {
-        im.stats = xt_stats_new();
-        im.findings = xt_findings_new(MOST_VIOLATIONS);
-        im.guests = xt_guests_new(recording);
-        im.watch = (struct xt_sink){ .self = &im, .begin = watch_begin, .dispatch = watch_dispatch };
-        ok = run_import(&im, trace, &failed);
-        if (ok)
-            ok = summarise(&im, xt_store_run(im.store), summary, &failed);
-        xt_store_free(im.store);
-        xt_stats_free(im.stats);
-        xt_findings_free(im.findings);
-        xt_guests_free(im.guests);
+        ok = import_trace(&im, trace, &failed) && summarise(&im, xt_store_run(im.store), summary, &failed);
+        end_import(&im);
         xt_trace_free(trace);
     }
     wait_for_hash(&im, NULL);

@@ -9,7 +9,7 @@
 #include "db/how.h"
 
 #define XT_DB_APPLICATION_ID 0x58745261 /* "XtRa", as in schema.sql */
-#define XT_DB_SCHEMA_VERSION 2
+#define XT_DB_SCHEMA_VERSION 3
 
 extern const char xt_schema_sql[];
 

@@ -1,4 +1,4 @@
--- The database of xentrail, schema version 2.
+-- The database of xentrail, schema version 3.
 --
 -- Units: *_ns and every time are nanoseconds; ts, release, deadline, … count from the run's first record. *_hz: Hz,
 -- *_tsc: raw TSC cycles, *_ppm: parts per million, *_s: seconds. NULL always means "unknown" or "not there", never 0.
@@ -10,7 +10,7 @@
 -- which run and which span of time they belong to: it is how rows find their run, and a time index that costs nothing.
 
 PRAGMA application_id = 0x58745261; -- "XtRa"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run (
     -- One imported recording.
@@ -32,7 +32,8 @@ CREATE TABLE run (
     trace_hz REAL,               -- the trace's own estimate, whichever was chosen
     trace_hz_error_ppm REAL,
     xl_info_hz REAL,             -- `xl info` cpu_mhz
-    start_tsc INTEGER NOT NULL,  -- smallest TSC of any record (two's complement beyond 2^63)
+    start_tsc INTEGER NOT NULL,  -- smallest TSC of any record. SQLite's integers are signed: from 2^63 on this is the
+                                 -- number minus 2^64, likewise all *_tsc; view runs has the number itself, as text then
     end_tsc INTEGER NOT NULL,    -- largest
     duration_ns INTEGER NOT NULL,
     records INTEGER NOT NULL,    -- hypervisor records, wrap and lost-records included
@@ -41,6 +42,10 @@ CREATE TABLE run (
     unknown_records INTEGER NOT NULL,   -- event id in no table
     malformed_records INTEGER NOT NULL, -- known event id, word count of no known layout
     tsc_steps_back INTEGER NOT NULL,    -- records with a TSC before their predecessor's on the same pCPU
+    tsc_contradictions INTEGER NOT NULL DEFAULT 0, -- runstate changes that the TSCs of two pCPUs put in a wrong order
+    tsc_corrected INTEGER NOT NULL DEFAULT 0, -- 1: offsets of pCPUs (table pcpu) set that right; 0 with contradictions:
+                                 -- none do, and times between pCPUs are doubtful
+    tsc_reference INTEGER,              -- pCPU whose TSC was taken to be right then
     bytes INTEGER NOT NULL,             -- of the trace, decompressed
     truncated_bytes INTEGER NOT NULL,   -- at its end that form no whole record
     now_offset_ns INTEGER,       -- Xen system time minus ts on the reference pCPU
@@ -67,6 +72,9 @@ CREATE TABLE pcpu (
     windows INTEGER NOT NULL,    -- pieces that the trace tool wrote of it
     first_tsc INTEGER NOT NULL,
     last_tsc INTEGER NOT NULL,
+    tsc_offset_ns INTEGER NOT NULL DEFAULT 0, -- added to its times, as the order of runstate changes proves its TSC off
+    tsc_offset_min_ns INTEGER,   -- what that order proves of it if that of run.tsc_reference is 0; NULL: no bound, or no
+    tsc_offset_max_ns INTEGER,   -- contradictions in the run, so that nobody looked
     hz REAL,                     -- its own estimate of the TSC frequency
     hz_error_ppm REAL,           -- standard error of that
     now_offset_ns INTEGER,       -- system time minus ts, from the replenishments on this pCPU
@@ -315,7 +323,7 @@ CREATE TABLE sample (
 CREATE TABLE policy_metric (
     -- metric_stat over all samples of all runs of a policy and kind of server, pooled; kept up to date by import.
     policy TEXT NOT NULL,        -- 'unknown' for runs without
-    server TEXT NOT NULL,        -- as in run, '' for NULL
+    server TEXT NOT NULL DEFAULT '', -- as in run, '' for NULL
     metric INTEGER NOT NULL REFERENCES metric(id),
     runs INTEGER NOT NULL,       -- that have samples
     n INTEGER NOT NULL,
@@ -448,15 +456,15 @@ CREATE VIEW runs AS
     SELECT id AS run, name, policy, scheduler, xen_version, pcpus, tsc_hz, tsc_hz_source,
         CASE WHEN start_tsc < 0 THEN printf('%u', start_tsc) ELSE start_tsc END AS start_tsc,
         duration_ns, records, lost_records, tsc_hz_error_ppm, trace_hz, trace_hz_error_ppm, xl_info_hz,
-        lost_windows, unknown_records, malformed_records, tsc_steps_back, bytes, truncated_bytes,
-        generation, emulated, core_scheduling, now_offset_ns, now_residual_ns, now_reference_pcpu, tolerance_ns, share_ns,
+        lost_windows, unknown_records, malformed_records, tsc_steps_back, tsc_contradictions, tsc_corrected, tsc_reference, bytes,
+        truncated_bytes, generation, emulated, core_scheduling, now_offset_ns, now_residual_ns, now_reference_pcpu, tolerance_ns, share_ns,
         policy_why, hash, path, imported, tool_version, notes, server
     FROM run;
 
 CREATE VIEW pcpus AS
     -- Every pCPU of a run. idle_ns: time that its idle VCPU ran. Columns: table pcpu.
     SELECT p.run, p.pcpu, p.scheduler, p.cpupool, v.running_ns AS idle_ns, p.records, p.lost_records, p.windows, p.hz,
-        p.hz_error_ppm, p.now_offset_ns, p.now_joined
+        p.hz_error_ppm, p.now_offset_ns, p.now_joined, p.tsc_offset_ns, p.tsc_offset_min_ns, p.tsc_offset_max_ns
     FROM pcpu p LEFT JOIN vcpu v ON v.run = p.run AND v.domid = 32767 AND v.vcpu = p.pcpu;
 
 CREATE VIEW vcpu_stats AS

@@ -76,6 +76,9 @@ static void put_counts(struct xt_bind *b, const struct xt_run *run)
     put_int(b, (int64_t)run->unknown_records);
     put_int(b, (int64_t)run->malformed_records);
     put_int(b, (int64_t)run->tsc_steps_back);
+    put_int(b, (int64_t)run->contradictions);
+    put_int(b, run->tsc_corrected);
+    put_int_if(b, run->tsc_reference != XT_NO_PCPU, run->tsc_reference);
     put_int(b, (int64_t)run->bytes);
     put_int(b, (int64_t)run->truncated_bytes);
 }
@@ -89,7 +92,7 @@ static bool store_run(struct xt_store *s, const char *hash, GError **error)
     bool ok;
 
     ok = prepare(s, &b, "INSERT INTO run VALUES "
-                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
+                 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error);
     if (!ok) {
         g_free(imported);
         return false;
@@ -143,7 +146,7 @@ static bool store_pcpus(struct xt_store *s, GError **error)
     struct xt_bind b;
     bool ok = true;
 
-    if (!prepare(s, &b, "INSERT INTO pcpu VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", error))
+    if (!prepare(s, &b, "INSERT INTO pcpu VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", error))
         return false;
     for (uint32_t i = 0; ok && i < s->run.n_pcpus; i++) {
         const struct xt_pcpu *p = &s->pcpus[i];
@@ -157,6 +160,9 @@ static bool store_pcpus(struct xt_store *s, GError **error)
         put_int(&b, (int64_t)p->windows);
         put_int(&b, (int64_t)p->first_tsc);
         put_int(&b, (int64_t)p->last_tsc);
+        put_int(&b, xt_cycles_ns(p->tsc_offset, s->run.tsc_hz));
+        put_int_if(&b, p->tsc_offset_min != INT64_MIN, xt_cycles_ns(p->tsc_offset_min, s->run.tsc_hz));
+        put_int_if(&b, p->tsc_offset_max != INT64_MAX, xt_cycles_ns(p->tsc_offset_max, s->run.tsc_hz));
         put_real_if(&b, p->hz > 0, p->hz);
         put_real_if(&b, p->hz > 0, p->hz_error_ppm);
         put_int_if(&b, p->now_offset_ns != INT64_MIN, p->now_offset_ns);

@@ -94,6 +94,7 @@ bool xt_run_init(struct xt_run *run, const struct xt_survey *survey, const struc
     run->unknown_records = survey->unknown_records;
     run->malformed_records = survey->malformed_records;
     run->tsc_steps_back = survey->steps_back;
+    run->contradictions = survey->contradictions;
     run->bytes = survey->bytes;
     run->truncated_bytes = survey->truncated_bytes;
     run->core_scheduling = survey->core_scheduling;
@@ -114,11 +115,17 @@ bool xt_run_init(struct xt_run *run, const struct xt_survey *survey, const struc
             .windows = p->windows.n_windows,
             .first_tsc = p->first_tsc,
             .last_tsc = p->last_tsc,
+            .tsc_offset = p->tsc_offset.cycles,
+            .tsc_offset_min = p->tsc_offset.min,
+            .tsc_offset_max = p->tsc_offset.max,
             .hz = p->frequency.hz,
             .hz_error_ppm = p->frequency.error_ppm,
             .now_offset_ns = INT64_MIN,
         };
     }
+    for (uint32_t i = 0; i < survey->n_pcpus; i++)
+        run->tsc_corrected |= pcpus[i].tsc_offset != 0;
+    run->tsc_reference = run->tsc_corrected ? survey->tsc_reference : XT_NO_PCPU;
     run->pcpus = pcpus;
     run->scheduler = most_records(class_records);
     if (run->scheduler == XT_SCHED_UNKNOWN)

@@ -240,6 +240,11 @@ static bool any_agrees(const struct xt_learned *learned)
     return false;
 }
 
+static int64_t ts_of(const struct learn *learn, const struct xt_replenish_sample *sample)
+{
+    return xt_clock_ts(learn->clock, xt_corrected_tsc(&learn->survey->pcpus[learn->slot], sample->tsc));
+}
+
 /* How long after its release the replenishment came, in ts minus system time; false if the period is unknown. */
 static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, int64_t *delay)
 {
@@ -248,7 +253,7 @@ static bool delay_of(const struct learn *learn, const struct xt_replenish_sample
 
     if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_agreed && !agrees(r)))
         return false;
-    *delay = xt_clock_ts(learn->clock, sample->tsc) - (deadline - r->period_ns);
+    *delay = ts_of(learn, sample) - (deadline - r->period_ns);
     return true;
 }
 
@@ -277,7 +282,7 @@ static void residual_sample(void *user, const struct xt_replenish_sample *sample
 
     if (!delay_of(learn, sample, &delay))
         return;
-    int64_t ts = xt_clock_ts(learn->clock, sample->tsc);
+    int64_t ts = ts_of(learn, sample);
     unsigned part = (unsigned)((double)ts / ((double)learn->run->duration_ns + 1) * RESIDUAL_PARTS);
     part = MIN(part, RESIDUAL_PARTS - 1);
     learn->part_least[part] = learn->part_samples[part]++ ? MIN(learn->part_least[part], delay) : delay;
@@ -332,9 +337,9 @@ static bool map_system_time(struct learn *learn, GError **error)
         if (pcpus[i].now_joined)
             offset = MIN(offset, learn->least[i]);
     }
-    for (uint32_t i = 0; i < run->n_pcpus; i++)
-        if (pcpus[i].now_joined &&
-            !xt_pcpu_each_replenishment(&learn->survey->pcpus[i], residual_sample, learn, error))
+    for (learn->slot = 0; learn->slot < run->n_pcpus; learn->slot++)
+        if (pcpus[learn->slot].now_joined &&
+            !xt_pcpu_each_replenishment(&learn->survey->pcpus[learn->slot], residual_sample, learn, error))
             return false;
     run->now_offset_ns = -offset;
     run->now_reference_pcpu = pcpus[reference].pcpu;

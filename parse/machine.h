@@ -107,6 +107,9 @@ static inline struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError
     return G_LIKELY(v) ? v : machine_make_vcpu(m, id, error);
 }
 
+/* What was read contradicts itself. False with XT_ERROR_AGAIN if it is because of TSCs. */
+bool machine_doubt(struct machine *m, GError **error);
+
 /* timeline.c */
 bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error);
 bool timeline_gap(struct machine *m, struct pstate *p, GError **error);

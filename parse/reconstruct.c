@@ -7,6 +7,7 @@
 #include "parse/format.h"
 #include "parse/machine.h"
 #include "parse/server.h"
+#include "parse/skew.h"
 
 #define CANCEL_EVERY 4096 /* steps between two looks at *cancel */
 #define FIRST_ID_BITS 8   /* room for 64 VCPUs */
@@ -43,6 +44,54 @@ struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error)
     *machine_find_id(m, id) = (struct by_id){ id, v };
     servers_vcpu(m, v);
     return XT_EMIT(m, vcpu, &v->id, error) ? v : NULL;
+}
+
+bool machine_doubt(struct machine *m, GError **error)
+{
+    if (m->survey->skew_looked)
+        return true;
+    if (!xt_skew_look(m->trace, error))
+        return false;
+    if (!m->survey->contradictions)
+        return true;
+    g_set_error(error, XT_ERROR, XT_ERROR_AGAIN, "%s: its TSCs had to be looked at", xt_trace_path(m->trace));
+    return false;
+}
+
+bool xt_reconstruct_again(GError **error)
+{
+    if (!g_error_matches(*error, XT_ERROR, XT_ERROR_AGAIN))
+        return false;
+    g_clear_error(error);
+    return true;
+}
+
+static void note_offset(const struct machine *m, const struct xt_pcpu *p)
+{
+    char *from = p->tsc_offset_min == INT64_MIN ? g_strdup("any") :
+                 g_strdup_printf("%" G_GINT64_FORMAT, xt_cycles_ns(p->tsc_offset_min, m->run.tsc_hz));
+    char *to = p->tsc_offset_max == INT64_MAX ? g_strdup("any") :
+               g_strdup_printf("%" G_GINT64_FORMAT, xt_cycles_ns(p->tsc_offset_max, m->run.tsc_hz));
+
+    xt_trace_note(xt_trace_options(m->trace),
+                  "%s: the TSC of pCPU %d is off: corrected by %" G_GINT64_FORMAT " ns (order proves %s to %s ns beside "
+                  "pCPU %d)", xt_trace_path(m->trace), p->pcpu, xt_cycles_ns(p->tsc_offset, m->run.tsc_hz), from, to,
+                  m->run.tsc_reference);
+    g_free(from);
+    g_free(to);
+}
+
+static void note_skew(const struct machine *m)
+{
+    if (m->run.contradictions && !m->run.tsc_corrected)
+        xt_trace_note(xt_trace_options(m->trace),
+                      "%s: the TSCs of its pCPUs contradict the order of %" G_GUINT64_FORMAT " runstate changes, by up to %"
+                      G_GINT64_FORMAT " ns, and no constant offsets explain that: times between pCPUs are uncertain by as "
+                      "much", xt_trace_path(m->trace), m->run.contradictions,
+                      xt_cycles_ns((int64_t)m->survey->disorder, m->run.tsc_hz));
+    for (uint32_t i = 0; i < m->run.n_pcpus; i++)
+        if (m->run.pcpus[i].tsc_offset)
+            note_offset(m, &m->run.pcpus[i]);
 }
 
 static bool gap_begins(struct machine *m, struct pstate *p, GError **error)
@@ -258,6 +307,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
     if (!xt_run_init(&m.run, m.survey, recording, options, xt_trace_path(trace), error))
         return false;
     xt_clock_init(&m.clock, m.run.start_tsc, (uint64_t)m.run.tsc_hz);
+    note_skew(&m);
     m.vcpus = g_ptr_array_new_with_free_func(g_free);
     m.known = g_ptr_array_new();
     resize_by_id(&m, FIRST_ID_BITS);

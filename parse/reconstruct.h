@@ -13,6 +13,10 @@ struct xt_reconstruct_options {
 };
 #define XT_DEFAULT_TOLERANCE_NS 50000 /* hides Xen's own switching time, never a scheduling error */
 
+/* xt_reconstruct() failed, but only because the order of what it read proved TSCs to be off, which by now are corrected:
+ * clears error and returns true. Call it again then, with new sinks, as these saw what was in a wrong order. */
+bool xt_reconstruct_again(GError **error);
+
 /* Reads trace from its first record to the end and calls the sinks in turn. recording may be NULL: then servers are
  * learned from the trace alone, and there are no reference reservations. false and error on unreadable input, or what a
  * sink said. Checks *cancel (may be NULL) often and stops with XT_ERROR_SYSTEM "interrupted" when it becomes non-zero. */

@@ -8,7 +8,8 @@
 
 /* One hypervisor record. */
 struct xt_record {
-    uint64_t tsc;    /* of the record, or of its predecessor on the same pCPU if it carries none (has_tsc) */
+    uint64_t tsc;    /* of the record, or of its predecessor on the same pCPU if it carries none (has_tsc); with the
+                        pCPU's tsc_offset, if parse/skew.h has found one */
     uint64_t offset; /* of its header in the (decompressed) trace */
     uint32_t event;  /* 28-bit event id */
     int32_t pcpu;
@@ -58,6 +59,7 @@ void xt_trace_select(struct xt_trace *trace, int slot);
 /* Rewinds to the first record at or after tsc on every pCPU, without reading what lies before where windows allow. */
 bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error);
 
+const struct xt_trace_options *xt_trace_options(const struct xt_trace *trace);
 const char *xt_trace_path(const struct xt_trace *trace); /* as given */
 const struct xt_survey *xt_trace_survey(const struct xt_trace *trace);         /* parse/survey.h */
 const struct xt_layout_index *xt_trace_layouts(const struct xt_trace *trace); /* parse/layout.h */

@@ -69,6 +69,11 @@ enum xt_scheduler {
 };
 const char *xt_scheduler_name(enum xt_scheduler scheduler); /* as `xl info` spells it; "unknown" */
 
+static inline int64_t xt_cycles_ns(int64_t cycles, int64_t hz)
+{
+    return (int64_t)((double)cycles * 1e9 / (double)hz);
+}
+
 /* One pCPU that wrote a window. */
 struct xt_pcpu {
     int32_t pcpu;
@@ -76,7 +81,10 @@ struct xt_pcpu {
     uint64_t records;            /* hypervisor records, wrap and lost-records included */
     uint64_t lost_records;       /* sum of the counts in its lost-records records */
     uint64_t windows;
-    uint64_t first_tsc, last_tsc;
+    uint64_t first_tsc, last_tsc; /* as in the records */
+    int64_t tsc_offset;          /* cycles added to its TSCs, since order proves them off (parse/skew.h) */
+    int64_t tsc_offset_min, tsc_offset_max; /* what order proves of it beside run.tsc_reference; INT64_MIN, INT64_MAX:
+                                               not bounded, or not looked */
     double hz;           /* this pCPU's own estimate from its switch_infprev chain; 0: none */
     double hz_error_ppm; /* standard error of that estimate */
     int64_t now_offset_ns; /* system time minus ts, from replenishments on this pCPU (INT64_MIN: unknown) */
@@ -99,6 +107,9 @@ struct xt_run {
     uint64_t unknown_records;   /* event id in no table */
     uint64_t malformed_records; /* known event id with a word count that fits no known layout */
     uint64_t tsc_steps_back;    /* records whose TSC is before their predecessor's on the same pCPU */
+    uint64_t contradictions; /* runstate changes that TSCs of different pCPUs put before what must precede them */
+    int32_t tsc_reference;   /* pCPU whose TSC is taken to be right then; XT_NO_PCPU: not looked, or no offsets found */
+    bool tsc_corrected;      /* and offsets of pCPUs made all of them fit; else instants of different pCPUs are doubtful */
     uint64_t bytes;             /* of the (decompressed) trace */
     uint64_t truncated_bytes;   /* at its end that form no whole record */
     enum xt_scheduler scheduler;

@@ -27,7 +27,7 @@ static bool load(struct reader *r, unsigned capacity, GError **error)
 
 static bool is_earlier(const struct reader *a, const struct reader *b)
 {
-    uint64_t x = a->items[a->at].tsc, y = b->items[b->at].tsc;
+    uint64_t x = xt_corrected_tsc(a->pcpu, a->items[a->at].tsc), y = xt_corrected_tsc(b->pcpu, b->items[b->at].tsc);
 
     return x != y ? x < y : a->pcpu->pcpu < b->pcpu->pcpu;
 }

@@ -41,6 +41,7 @@ static struct xt_pcpu_survey *find_pcpu(struct hopper *h, uint32_t number)
     if (!p) {
         p = g_new0(struct xt_pcpu_survey, 1);
         p->pcpu = (int32_t)number;
+        p->tsc_offset = XT_NO_TSC_OFFSET;
         p->windows.blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_ptr_array_add(h->pcpus, p);
         g_hash_table_insert(h->by_number, GUINT_TO_POINTER(number), p);

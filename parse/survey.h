@@ -23,8 +23,17 @@ struct xt_window_list {
     uint64_t n_windows;
 };
 
+/* What is to be added to the TSCs of a pCPU, in cycles, and the range that the order of changes proves for it if nothing is
+ * added to those of tsc_reference (INT64_MIN, INT64_MAX: no bound). Found by parse/skew.h, and only where TSCs contradict
+ * that order. */
+struct xt_tsc_offset {
+    int64_t cycles, min, max;
+};
+#define XT_NO_TSC_OFFSET ((struct xt_tsc_offset){ 0, INT64_MIN, INT64_MAX })
+
 struct xt_pcpu_survey {
     int32_t pcpu;
+    struct xt_tsc_offset tsc_offset;
     uint64_t records, lost_records, lost_windows, steps_back;
     uint64_t tsc_records; /* those that carry a TSC */
     bool has_tsc;
@@ -38,6 +47,17 @@ struct xt_pcpu_survey {
     struct xt_spill *samples; /* its replenishments are n_samples of struct xt_replenish_sample from first_sample on */
     uint64_t first_sample, n_samples;
 };
+
+/* A TSC of this pCPU on the time line that all of them share, and back. */
+static inline uint64_t xt_corrected_tsc(const struct xt_pcpu_survey *pcpu, uint64_t tsc)
+{
+    return tsc + (uint64_t)pcpu->tsc_offset.cycles;
+}
+
+static inline uint64_t xt_raw_tsc(const struct xt_pcpu_survey *pcpu, uint64_t tsc)
+{
+    return tsc - (uint64_t)pcpu->tsc_offset.cycles;
+}
 
 /* One replenishment, kept for learning servers and the system-time line. */
 struct xt_replenish_sample {
@@ -54,8 +74,12 @@ struct xt_survey {
     uint64_t whole_windows;
     uint64_t records, lost_records, lost_windows, unknown_records, malformed_records, steps_back;
     uint64_t runstate_changes;
+    bool skew_looked;        /* parse/skew.h */
+    uint64_t contradictions; /* runstate changes that the TSCs put before what must precede them, as far as looked */
+    int32_t tsc_reference;   /* pCPU that is taken to be right */
+    uint64_t disorder;       /* the farthest of them, in cycles */
     bool has_tsc;
-    uint64_t first_tsc, last_tsc;
+    uint64_t first_tsc, last_tsc; /* with the offsets of pCPUs */
     bool vd;              /* VCPUs of scheduler-class events are packed the old way (Xen <= 4.6) */
     bool core_scheduling;
     bool has_continue;    /* continue_running occurs */

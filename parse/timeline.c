@@ -266,6 +266,8 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, cons
             return false;
     } else {
         change.inconsistent = v->state != old_state;
+        if (change.inconsistent && !machine_doubt(m, error))
+            return false;
     }
     if (v->state == XT_RUNNING) {
         v->dispatch.end_reason = change.reason;

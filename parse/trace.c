@@ -85,10 +85,12 @@ static void sift_down(struct xt_trace *trace, uint32_t i)
     heap[i] = moved;
 }
 
-static void set_key(struct key *key, const struct head *h, uint64_t previous)
+static void set_key(const struct xt_trace *trace, struct key *key, const struct head *h, uint64_t previous)
 {
+    uint64_t tsc = h->gap ? xt_gap_start(h->cursor.at, h->cursor.tsc, previous) : h->cursor.tsc;
+
     key->slot = h->cursor.slot;
-    key->tsc = h->gap ? xt_gap_start(h->cursor.at, h->cursor.tsc, previous) : h->cursor.tsc;
+    key->tsc = xt_corrected_tsc(&trace->survey->pcpus[key->slot], tsc);
 }
 
 static bool start(struct xt_trace *trace, GError **error)
@@ -100,7 +102,8 @@ static bool start(struct xt_trace *trace, GError **error)
         if (loaded < 0)
             return false;
         if (loaded)
-            set_key(&trace->heap[trace->n_heap++], &trace->heads[i], trace->survey->first_tsc);
+            set_key(trace, &trace->heap[trace->n_heap++], &trace->heads[i],
+                    xt_raw_tsc(&trace->survey->pcpus[i], trace->survey->first_tsc));
     }
     for (uint32_t i = trace->n_heap / 2; i-- > 0;)
         sift_down(trace, i);
@@ -117,14 +120,14 @@ static bool advance(struct xt_trace *trace, GError **error)
     trace->advance = false;
     if (h->gap) {
         h->gap = false;
-        trace->heap[0].tsc = h->cursor.tsc;
+        trace->heap[0].tsc = xt_corrected_tsc(&trace->survey->pcpus[h->cursor.slot], h->cursor.tsc);
     } else {
         h->cursor.at += h->bytes;
         int loaded = load(h, error);
         if (loaded < 0)
             return false;
         if (loaded)
-            set_key(&trace->heap[0], h, previous);
+            set_key(trace, &trace->heap[0], h, previous);
         else
             trace->heap[0] = trace->heap[--trace->n_heap];
     }
@@ -181,7 +184,7 @@ static bool find_window(struct xt_trace *trace, uint32_t slot, uint64_t tsc, uin
         }
         if (loaded < 0)
             return false;
-        if (loaded && h->cursor.tsc < tsc)
+        if (loaded && xt_corrected_tsc(&trace->survey->pcpus[slot], h->cursor.tsc) < tsc)
             lo = mid;
         else
             hi = mid;
@@ -265,6 +268,11 @@ void xt_trace_free(struct xt_trace *trace)
         xt_source_close(&trace->source);
     }
     g_free(trace);
+}
+
+const struct xt_trace_options *xt_trace_options(const struct xt_trace *trace)
+{
+    return &trace->options;
 }
 
 const char *xt_trace_path(const struct xt_trace *trace)

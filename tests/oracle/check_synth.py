@@ -52,7 +52,6 @@ KINDS = (
     ("lost, 4.5", ["--policy", "gedf", "--xen", "4.5", "--lost", "6"]),
     ("inversion, overrun", ["--policy", "gedf", "--fault", "inversion:3", "--fault", "overrun:2"]),
     ("dropped replenishment, unpinned", ["--policy", "pedf", "--fault", "dropped-replenish:2", "--fault", "unpinned:2"]),
-    ("skewed TSC", ["--policy", "gedf", "--fault", "tsc-skew:1:40"]),
     ("lifecycle, pins that change", ["--policy", "gedf", "--lifecycle", "3", "--repin", "4"]),
     ("credit, lifecycle", ["--policy", "credit", "--lifecycle", "3"]),
     ("slow counter", ["--policy", "gedf", "--tsc-hz", "62500000"]),
@@ -87,12 +86,6 @@ def interval_differences(folder, intervals):
     return compare.list_differences("interval, ledger", ours, {k: rows for k, rows in expected.items() if k in ours})
 
 
-def skewed(folder):
-    """The ledger keeps true time where a pCPU's clock is wrong: no reader can agree."""
-    with open(os.path.join(folder, "ledger-faults.csv"), encoding="utf-8") as f:
-        return any(r["kind"] == "tsc-skew" for r in csv.DictReader(f))
-
-
 def check(tools, options, seed, folder):
     xentrail, helper, synth = tools
     compare.run(synth, *options, "--seconds", "0.4", "--seed", str(seed), "-o", folder)
@@ -103,10 +96,9 @@ def check(tools, options, seed, folder):
     servers = {(v["domid"], v["vcpu"]): (v["period_ns"], v["budget_ns"]) for v in ledger["vcpu"]}
     a = xo.Analysis(xo.load(trace), hz, servers if ledger["run"]["scheduler"] == "rtds" else None)
     bad = compare.against_oracle(xentrail, helper, folder, a)
-    if not skewed(folder):
-        run, vcpus, _ = compare.stats(xentrail, folder, "--tsc-hz", str(hz))
-        bad += ledger_differences(ledger, run, vcpus)
-        bad += interval_differences(folder, compare.timelines(helper, trace, hz, xo.TOLERANCE_NS)[0])
+    run, vcpus, _ = compare.stats(xentrail, folder, "--tsc-hz", str(hz))
+    bad += ledger_differences(ledger, run, vcpus)
+    bad += interval_differences(folder, compare.timelines(helper, trace, hz, xo.TOLERANCE_NS)[0])
     measured = compare.stats(xentrail, trace)[0]["trace_hz"]
     ppm = (measured / hz - 1) * 1e6
     if abs(ppm) > HZ_PPM:

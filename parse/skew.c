@@ -1,0 +1,364 @@
+/* Offsets o of pCPUs, which order proves. A change at TSC s on pCPU a that precedes one at t on b means s + o[a] <= t + o[b],
+ * so o[b] - o[a] >= s - t: a bound for each pair of pCPUs, and by going from pCPU to pCPU, bounds for all. */
+#include "parse/skew.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse/format.h"
+
+#define MAX_PCPUS 512 /* bounds are a table of pairs */
+#define MAX_HELD 16   /* changes of one VCPU that wait for the one before them */
+#define MAX_FRESH 8  /* changes after which what precedes the first one of them must have come */
+#define FIRST_LIMIT (INT64_C(1) << 16) /* cycles, some 20 us */
+#define LAST_LIMIT (INT64_C(1) << 32)  /* a second or two */
+#define NO_BOUND INT64_MIN
+#define LARGEST (INT64_C(1) << 60) /* cycles; beyond that it is no skew but damage */
+
+struct change {
+    uint64_t tsc; /* corrected as far as known */
+    uint32_t slot;
+    uint8_t old_state, new_state;
+};
+
+/* What one VCPU's changes tell. */
+struct chain {
+    struct change last; /* the latest one that is in its place */
+    bool known;
+    uint8_t begins_in;  /* the state before all that is in its place */
+    uint32_t n;         /* changes in their place */
+    uint32_t losses;    /* as they were then: later ones make it unknown */
+    uint32_t n_held;
+    struct change held[MAX_HELD]; /* came before what must precede them */
+};
+
+struct skew {
+    struct xt_survey *survey;
+    uint32_t n;
+    GHashTable *chains; /* packed id + 1 -> struct chain */
+    int64_t *bounds;    /* [a * n + b]: least o[b] - o[a], in cycles */
+    uint64_t *latest;   /* by slot: largest TSC so far */
+    uint32_t losses, open_gaps;
+    uint64_t contradictions; /* changes that the TSCs put before what must precede them */
+    int64_t worst; /* the farthest of them, in cycles */
+    int64_t limit; /* farther ones are not believed yet: the larger a skew, the more likely is another change taken for
+                      the one that comes next */
+    bool absurd;
+};
+
+static int64_t *bound(const struct skew *k, uint32_t a, uint32_t b)
+{
+    return &k->bounds[(size_t)a * k->n + b];
+}
+
+static int64_t offset_of(const struct skew *k, uint32_t slot)
+{
+    return k->survey->pcpus[slot].tsc_offset.cycles;
+}
+
+/* later comes after earlier: what that means for the offsets of their pCPUs. */
+static void link_changes(struct skew *k, const struct change *earlier, const struct change *later)
+{
+    if (earlier->slot == later->slot)
+        return;
+    int64_t distance = (int64_t)(earlier->tsc - later->tsc);
+    if (ABS((__int128)distance) > LARGEST) {
+        k->absurd = true;
+        return;
+    }
+    k->contradictions += distance > 0;
+    k->worst = MAX(k->worst, distance);
+    if (distance > k->limit)
+        return;
+    int64_t least = distance + offset_of(k, later->slot) - offset_of(k, earlier->slot);
+    int64_t *b = bound(k, earlier->slot, later->slot);
+    *b = MAX(*b, least);
+}
+
+/* Can change be the next one of its VCPU? A VCPU stops running where it ran. */
+static bool fits(const struct chain *c, const struct change *change)
+{
+    return !c->known || (change->old_state == c->last.new_state &&
+                         (change->old_state != XT_RUNNING || change->slot == c->last.slot));
+}
+
+static bool is_held_back(const struct chain *c, uint32_t slot)
+{
+    for (uint32_t i = 0; i < c->n_held; i++)
+        if (c->held[i].slot == slot)
+            return true;
+    return false;
+}
+
+static void accept(struct skew *k, struct chain *c, const struct change *change)
+{
+    if (c->known)
+        link_changes(k, &c->last, change);
+    else
+        c->begins_in = change->old_state;
+    c->last = *change;
+    c->known = true;
+    c->n++;
+}
+
+static void begin_anew(struct chain *c)
+{
+    c->known = false;
+    c->n = c->n_held = 0;
+}
+
+/* The first change held of some pCPU that fits now; each pCPU's own come in order. */
+static bool accept_held(struct skew *k, struct chain *c)
+{
+    for (uint32_t i = 0; i < c->n_held; i++) {
+        bool first = true;
+        for (uint32_t j = 0; j < i; j++)
+            first &= c->held[j].slot != c->held[i].slot;
+        if (!first || !fits(c, &c->held[i]))
+            continue;
+        accept(k, c, &c->held[i]);
+        memmove(&c->held[i], &c->held[i + 1], (--c->n_held - i) * sizeof(c->held[0]));
+        return true;
+    }
+    return false;
+}
+
+static void see_change(struct skew *k, struct chain *c, const struct change *change)
+{
+    if (c->losses != k->losses) {
+        c->losses = k->losses;
+        begin_anew(c);
+    }
+    if (!is_held_back(c, change->slot) && fits(c, change)) {
+        accept(k, c, change);
+        while (accept_held(k, c))
+            ;
+        return;
+    }
+    if (c->n < MAX_FRESH && change->new_state == c->begins_in) { /* it precedes the one that seemed to be the first */
+        c->begins_in = change->old_state;
+        return;
+    }
+    if (c->n_held == MAX_HELD) { /* there is no such order */
+        k->contradictions++;
+        begin_anew(c);
+        return;
+    }
+    c->held[c->n_held++] = *change;
+}
+
+static void see_runstate(struct skew *k, const struct xt_record *record)
+{
+    uint32_t id = record->words[0];
+    struct chain *c = g_hash_table_lookup(k->chains, GSIZE_TO_POINTER((gsize)id + 1));
+    struct change change = {
+        .tsc = record->tsc,
+        .slot = record->slot,
+        .old_state = record->event >> 8 & 3,
+        .new_state = record->event >> 4 & 3,
+    };
+
+    if (id >> 16 == XT_IDLE_DOMID) /* only its own pCPU writes of it */
+        return;
+    if (!c) {
+        c = g_new0(struct chain, 1);
+        g_hash_table_insert(k->chains, GSIZE_TO_POINTER((gsize)id + 1), c);
+    }
+    /* a TSC that steps back is no proof of anything */
+    change.tsc = k->latest[record->slot] = MAX(k->latest[record->slot], record->tsc);
+    see_change(k, c, &change);
+}
+
+/* Reads all changes with the offsets known so far. */
+static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
+{
+    struct xt_record record;
+    GError *failed = NULL;
+
+    g_hash_table_remove_all(k->chains);
+    for (size_t i = 0; i < (size_t)k->n * k->n; i++)
+        k->bounds[i] = NO_BOUND;
+    memset(k->latest, 0, k->n * sizeof(k->latest[0]));
+    k->losses = k->open_gaps = 0;
+    k->contradictions = 0;
+    xt_trace_rewind(view);
+    while (xt_trace_next_or_gap(view, &record, &failed)) {
+        if (record.event == XT_ID_LOST_RECORDS && record.n_words == 4) {
+            k->losses++; /* what was known does not reach over it */
+            k->open_gaps += record.gap ? 1 : -1u;
+        } else if (xt_is_runstate(record.event) && record.n_words == 1 && !k->open_gaps) {
+            see_runstate(k, &record);
+        }
+    }
+    if (failed)
+        g_propagate_error(error, failed);
+    return !failed;
+}
+
+/* From pair to pair: bounds that several together imply. False if no offsets satisfy them all. */
+static bool close_bounds(struct skew *k)
+{
+    for (uint32_t via = 0; via < k->n; via++) {
+        for (uint32_t a = 0; a < k->n; a++) {
+            int64_t first = *bound(k, a, via);
+            if (first == NO_BOUND)
+                continue;
+            for (uint32_t b = 0; b < k->n; b++) {
+                int64_t second = *bound(k, via, b);
+                if (second != NO_BOUND)
+                    *bound(k, a, b) = MAX(*bound(k, a, b), first + second);
+            }
+            if (*bound(k, a, a) > 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+struct order {
+    uint32_t slot, contradicted; /* by how many others, if neither is corrected */
+};
+
+static int compare_orders(const void *a, const void *b)
+{
+    const struct order *x = a, *y = b;
+
+    if (x->contradicted != y->contradicted)
+        return x->contradicted < y->contradicted ? -1 : 1;
+    return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+/* Those that the fewest others contradict come first: they keep their TSCs. */
+static struct order *order_pcpus(const struct skew *k)
+{
+    struct order *orders = g_new0(struct order, k->n);
+
+    for (uint32_t a = 0; a < k->n; a++) {
+        orders[a].slot = a;
+        for (uint32_t b = 0; b < k->n; b++)
+            orders[a].contradicted += *bound(k, a, b) > 0 || *bound(k, b, a) > 0;
+    }
+    qsort(orders, k->n, sizeof(*orders), compare_orders);
+    return orders;
+}
+
+/* Half of the narrowest range that any two pCPUs leave each other: how long it takes at best from one to another. */
+static int64_t narrowest(const struct skew *k)
+{
+    int64_t narrow = LARGEST;
+
+    for (uint32_t a = 0; a < k->n; a++)
+        for (uint32_t b = 0; b < a; b++)
+            if (*bound(k, a, b) != NO_BOUND && *bound(k, b, a) != NO_BOUND)
+                narrow = MIN(narrow, -(*bound(k, a, b) + *bound(k, b, a)) / 2);
+    return narrow;
+}
+
+/* The offset of a pCPU within what the ones before it leave: none if that is possible, else the smallest, but so that
+ * nothing takes no time where there is room. */
+static int64_t choose_offset(const struct skew *k, const struct order *orders, uint32_t i, int64_t narrow)
+{
+    int64_t min = NO_BOUND, max = INT64_MAX;
+    uint32_t slot = orders[i].slot;
+
+    for (uint32_t j = 0; j < i; j++) {
+        uint32_t fixed = orders[j].slot;
+        int64_t offset = offset_of(k, fixed), least = *bound(k, fixed, slot), back = *bound(k, slot, fixed);
+        if (least != NO_BOUND)
+            min = MAX(min, offset + least);
+        if (back != NO_BOUND)
+            max = MIN(max, offset - back);
+    }
+    if (min > 0)
+        return max == INT64_MAX ? min : min + MIN((max - min) / 2, narrow);
+    if (max < 0)
+        return min == NO_BOUND ? max : max - MIN((max - min) / 2, narrow);
+    return 0;
+}
+
+/* The offsets that what was read asks for. False if there are none. */
+static bool solve(struct skew *k)
+{
+    struct xt_pcpu_survey *pcpus = k->survey->pcpus;
+    bool ok = !k->absurd && close_bounds(k);
+
+    if (!ok)
+        return false;
+    struct order *orders = order_pcpus(k);
+    int64_t narrow = narrowest(k);
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t slot = orders[i].slot, first = orders[0].slot;
+        int64_t least = *bound(k, first, slot), back = *bound(k, slot, first);
+        pcpus[slot].tsc_offset = (struct xt_tsc_offset){
+            .cycles = choose_offset(k, orders, i, narrow),
+            .min = i && least != NO_BOUND ? least : INT64_MIN,
+            .max = i && back != NO_BOUND ? -back : INT64_MAX,
+        };
+    }
+    k->survey->tsc_reference = pcpus[orders[0].slot].pcpu;
+    g_free(orders);
+    return true;
+}
+
+/* Offsets with which all changes are in order: from small ones to large. */
+static bool find_offsets(struct skew *k, struct xt_trace *view, bool *found, GError **error)
+{
+    for (k->limit = FIRST_LIMIT; k->limit <= LAST_LIMIT; k->limit *= 2) {
+        if (!read_changes(k, view, error))
+            return false;
+        if (k->limit == FIRST_LIMIT) {
+            k->survey->contradictions = k->contradictions;
+            k->survey->disorder = (uint64_t)k->worst;
+        }
+        *found = k->contradictions == 0 && k->limit > FIRST_LIMIT;
+        if (k->contradictions == 0 || !solve(k))
+            return true;
+    }
+    return true;
+}
+
+/* The range of TSCs as corrected. False if one would wrap around. */
+static bool correct_range(struct xt_survey *survey)
+{
+    uint64_t first = UINT64_MAX, last = 0;
+
+    for (uint32_t i = 0; i < survey->n_pcpus; i++) {
+        const struct xt_pcpu_survey *p = &survey->pcpus[i];
+        __int128 from = (__int128)p->first_tsc + p->tsc_offset.cycles, to = (__int128)p->last_tsc + p->tsc_offset.cycles;
+        if (!p->has_tsc)
+            continue;
+        if (from < 0 || to > UINT64_MAX)
+            return false;
+        first = MIN(first, (uint64_t)from);
+        last = MAX(last, (uint64_t)to);
+    }
+    survey->first_tsc = first;
+    survey->last_tsc = last;
+    return true;
+}
+
+bool xt_skew_look(struct xt_trace *trace, GError **error)
+{
+    struct xt_survey *survey = (struct xt_survey *)xt_trace_survey(trace);
+    struct skew k = { .survey = survey, .n = survey->n_pcpus };
+    bool found = false;
+
+    if (survey->skew_looked)
+        return true;
+    survey->skew_looked = true;
+    if (survey->core_scheduling || k.n < 2 || k.n > MAX_PCPUS)
+        return true;
+    struct xt_trace *view = xt_trace_view_new(trace, -1);
+    k.chains = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    k.latest = g_new0(uint64_t, k.n);
+    k.bounds = g_new(int64_t, (size_t)k.n * k.n);
+    bool ok = find_offsets(&k, view, &found, error);
+    found = found && correct_range(survey);
+    for (uint32_t i = 0; !found && i < k.n; i++)
+        survey->pcpus[i].tsc_offset = XT_NO_TSC_OFFSET;
+    g_hash_table_unref(k.chains);
+    g_free(k.latest);
+    g_free(k.bounds);
+    xt_trace_free(view);
+    return ok;
+}
