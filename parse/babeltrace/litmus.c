@@ -75,6 +75,12 @@ static bool is_whole(const unsigned char *record)
     return record[0] > 0 && record[0] < G_N_ELEMENTS(events);
 }
 
+/* Begun, and never written. */
+static bool is_unwritten(const unsigned char *record)
+{
+    return record[0] == 0;
+}
+
 bool xt_litmus_is_trace(const char *path)
 {
     unsigned char head[HEAD_RECORDS * RECORD_BYTES];
@@ -85,7 +91,7 @@ bool xt_litmus_is_trace(const char *path)
     if (file)
         fclose(file);
     for (size_t i = 0; i < n; i++)
-        yes = yes && is_whole(head + i * RECORD_BYTES);
+        yes = yes && (is_whole(head + i * RECORD_BYTES) || (i && is_unwritten(head + i * RECORD_BYTES)));
     return yes;
 }
 
@@ -107,7 +113,7 @@ static bool read_file(struct litmus *l, const char *path, GError **error)
     gsize n = g_mapped_file_get_length(file);
     for (gsize at = 0; at + RECORD_BYTES <= n; at += RECORD_BYTES) {
         const unsigned char *record = bytes + at;
-        if (record[0] == 0) { /* a record that was begun and never written */
+        if (is_unwritten(record)) {
             unfinished++;
             continue;
         }

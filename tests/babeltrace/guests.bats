@@ -50,6 +50,26 @@ db_stats() {
     [ "$off" -le "$(ask "SELECT offset_error_ns FROM guests WHERE run = 1")" ]
 }
 
+@test "sched_trace: response, lateness and tardiness are those of st-job-stats" {
+    for seed in 1 2 3; do
+        like_gedf "run$seed"
+        python3 "$HERE/sched_trace.py" "$seed" "run$seed/guests/vm1" >want
+        [ "$(wc -l <want)" -gt 100 ]
+        rm -f db
+        "$XENTRAIL" import "run$seed" --db db
+        ask "SELECT CASE WHEN task LIKE '%/%' THEN substr(task, instr(task, '/') + 1) ELSE task END AS pid, job, response_ns, lateness_ns,
+             max(lateness_ns, 0) FROM jobs WHERE completion IS NOT NULL ORDER BY CAST(pid AS INTEGER), job" | cmp - want
+        # late are those that completed late, and those whose deadline passed without
+        [ "$(ask "SELECT count(*) FROM jobs WHERE missed IS NOT (lateness_ns > 0) AND completion IS NOT NULL")" = 0 ]
+        [ "$(ask "SELECT count(*) FROM jobs WHERE completion IS NULL AND missed")" -gt 5 ]
+        [ "$(ask "SELECT count(DISTINCT task) FROM jobs WHERE task LIKE 'rtspin/%'")" = 2 ]
+        # babeltrace2 counts the same records
+        [ "$(babeltrace2 "run$seed"/guests/vm1/*.bin 2>/dev/null | wc -l)" = "$(python3 -c '
+import sys
+print(sum(1 for name in sys.argv[1:] for b in [open(name, "rb").read()] for i in range(0, len(b) - 23, 24) if b[i]))' "run$seed"/guests/vm1/*.bin)" ]
+    done
+}
+
 @test "LTTng: events and texts" {
     for kind in lttng lttng-text; do
         like_gedf "$kind"
