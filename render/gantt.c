@@ -72,6 +72,44 @@ static void add_row(struct panel *panel, enum row_kind kind, int index, char *la
     g_array_append_val(panel->rows, row);
 }
 
+static const struct xt_scene_vcpu *scene_vcpu(const struct xt_scene *scene, unsigned v)
+{
+    return &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
+}
+
+/* Number of the domain's last VCPU that has a row, -1 if none has. */
+static int last_vcpu_of(const struct gantt *g, const struct xt_scene *scene, const char *domain)
+{
+    int last = -1;
+
+    for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++)
+        if (!scene_vcpu(scene, v)->hidden && g_strcmp0(scene_vcpu(scene, v)->domain, domain) == 0)
+            last = (int)v;
+    return last;
+}
+
+/* A row for each task of the guests whose last VCPU that is (-1: that have none with a row). */
+static void add_job_rows(const struct gantt *g, struct panel *panel, int vcpu)
+{
+    const struct xt_scene *scene = panel->scene;
+    const struct xt_scene_job *last = NULL;
+
+    if (!(g->options.rows & XT_ROWS_JOBS) || scene->density)
+        return;
+    for (unsigned n = 0; n < scene->jobs->len; n++) {
+        const struct xt_scene_job *job = &g_array_index(scene->jobs, struct xt_scene_job, n);
+        bool again = last && g_strcmp0(last->domain, job->domain) == 0 && g_strcmp0(last->task, job->task) == 0;
+        last = job;
+        if (again || last_vcpu_of(g, scene, job->domain) != vcpu)
+            continue;
+        char *task = xt_text_clean(job->task ? job->task : "");
+        add_row(panel, ROW_JOBS, (int)n, g_strdup_printf("task %s", task),
+                xt_text_clean(job->domain ? job->domain : ""), NULL);
+        g_free(task);
+    }
+}
+
+/* pCPUs, then VCPUs, those of a domain with its tasks under them. */
 static void make_rows(struct gantt *g, struct panel *panel)
 {
     const struct xt_scene *scene = panel->scene;
@@ -83,25 +121,14 @@ static void make_rows(struct gantt *g, struct panel *panel)
         add_row(panel, ROW_PCPU, (int)p, g_strdup_printf("pCPU %d", g_array_index(scene->pcpus, int, p)),
                 NULL, NULL);
     for (unsigned v = 0; (g->options.rows & XT_ROWS_VCPU) && v < scene->vcpus->len; v++) {
-        const struct xt_scene_vcpu *vcpu = &g_array_index(scene->vcpus, struct xt_scene_vcpu, v);
-        if (!vcpu->hidden)
-            add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu),
-                    vcpu->domain ? xt_text_clean(vcpu->domain) : NULL, vcpu_params(vcpu));
-    }
-    if (!(g->options.rows & XT_ROWS_JOBS) || scene->density)
-        return;
-    const struct xt_scene_job *last = NULL;
-    for (unsigned n = 0; n < scene->jobs->len; n++) {
-        const struct xt_scene_job *job = &g_array_index(scene->jobs, struct xt_scene_job, n);
-        if (last && g_strcmp0(last->domain, job->domain) == 0 && g_strcmp0(last->task, job->task) == 0)
+        const struct xt_scene_vcpu *vcpu = scene_vcpu(scene, v);
+        if (vcpu->hidden)
             continue;
-        char *task = xt_text_clean(job->task ? job->task : "");
-        char *domain = xt_text_clean(job->domain ? job->domain : "");
-        add_row(panel, ROW_JOBS, (int)n, g_strdup_printf("task %s", task), g_strdup(domain), NULL);
-        g_free(task);
-        g_free(domain);
-        last = job;
+        add_row(panel, ROW_VCPU, (int)v, g_strdup_printf("d%dv%d", vcpu->domid, vcpu->vcpu),
+                vcpu->domain ? xt_text_clean(vcpu->domain) : NULL, vcpu_params(vcpu));
+        add_job_rows(g, panel, (int)v);
     }
+    add_job_rows(g, panel, -1);
 }
 
 static const struct lanes *lanes_of(const struct panel *panel, const struct row *row)
