@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,8 @@ static void print_usage(FILE *out)
 
 int main(int argc, char **argv)
 {
+    /* A limit on the size of files is an error like a full disk, which is reported and leaves nothing half-written. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         print_usage(stderr);
         return XT_EXIT_USAGE;

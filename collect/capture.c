@@ -16,21 +16,32 @@ enum {
     START_TIMEOUT_S = 30,
     STOP_TIMEOUT_S = 20,
     COMMAND_STOP_TIMEOUT_S = 5,
+    SILENCE_S = 20, /* a line that says nothing for so long is cut; ssh on this side gives up a little earlier */
     MAX_COMPLAINT = 2000,
     PIPE_BYTES = 1 << 20
 };
 
-/* Runs beside xentrace on the host, and holds three promises. xentrace ends when standard input does: that is
- * the collector's lifeline, and it breaks when the collector is killed or the connection drops. The
- * terminal's signals do not reach it first. And if xentrace did not end well (it was killed, or its reader
- * vanished in the middle of a write, which it answers by leaving at once), a second one turns tracing off. */
+/* Runs beside xentrace on the host, and holds four promises. xentrace ends when standard input does: that is
+ * the collector's lifeline, and it breaks when the collector is killed or the connection closes. A connection can also fall
+ * silent without an end (a cable, a laptop's lid): over ssh the collector says a dot every second, and xentrace ends if none
+ * comes for $1 seconds. The terminal's signals do not reach it first. And if xentrace did not end well (it was killed, or its
+ * reader vanished in the middle of a write, which it answers by leaving at once), a second one turns tracing off. */
 static const char guard_script[] =
     "trap '' PIPE INT HUP TERM\n"
     "exec 3<&0 4>&1\n"
+    "silence=$1\n"
+    "shift\n"
+    "lifeline() {\n"
+    "    if [ $silence -gt 0 ] && command -v timeout > /dev/null; then\n"
+    "        while [ \"$(timeout $silence head -c 1)\" = . ]; do :; done\n"
+    "    else\n"
+    "        cat > /dev/null\n"
+    "    fi\n"
+    "}\n"
     "guard() {\n"
     "    \"$@\" < /dev/null 3<&- 4>&- 5>&- &\n"
     "    pid=$!\n"
-    "    { cat <&3; kill -TERM $pid; } > /dev/null 2>&1 4>&- 5>&- &\n"
+    "    { lifeline <&3; kill -TERM $pid; } > /dev/null 2>&1 4>&- 5>&- &\n"
     "    watch=$!\n"
     "    wait $pid\n"
     "    status=$?\n"
@@ -304,12 +315,21 @@ static gboolean complaint_readable(gint fd, GIOCondition condition, gpointer dat
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
+/* Nothing is lost if it does not go through: the far side then does what it is there for. */
+static void say_dot(struct running *r)
+{
+    GOutputStream *lifeline = g_subprocess_get_stdin_pipe(r->guard);
+    if (xt_host_is_remote(r->capture->host) && !r->guard_ended && !g_output_stream_is_closed(lifeline))
+        g_pollable_output_stream_write_nonblocking(G_POLLABLE_OUTPUT_STREAM(lifeline), ".", 1, NULL, NULL);
+}
+
 static gboolean every_second(gpointer data)
 {
     struct running *r = data;
     GError *failure = NULL;
     double elapsed_s = r->started_us ? (double)(g_get_monotonic_time() - r->started_us) / 1e6 : 0;
 
+    say_dot(r);
     if (r->capture->tick && !r->error && !r->capture->tick(r->capture->user, elapsed_s, &failure))
         break_off(r, failure);
     return G_SOURCE_CONTINUE;
@@ -330,6 +350,13 @@ static void guard_ended(GObject *source, GAsyncResult *result, gpointer data)
         leave_if_done(r);
 }
 
+/* A collector that was suspended over its time finds that xentrace's own limit, the second net, has ended it. */
+static bool is_over(const struct running *r)
+{
+    const double duration_s = r->capture->duration_s;
+    return duration_s > 0 && (double)(r->last_us - r->started_us) / 1e6 >= duration_s;
+}
+
 static void judge_guard(struct running *r)
 {
     enum { SSH_FAILED = 255 };
@@ -342,9 +369,10 @@ static void judge_guard(struct running *r)
     if (r->error)
         return;
     if (status == 0 && r->started_us) {
-        if (!r->stopping)
+        if (!r->stopping && is_over(r))
             r->result->end = XT_CAPTURE_TIME;
-        return;
+        if (r->stopping || is_over(r))
+            return;
     }
     r->result->end = XT_CAPTURE_BROKEN;
     if (xt_host_is_remote(r->capture->host) && status == SSH_FAILED)
@@ -356,8 +384,10 @@ static void judge_guard(struct running *r)
         r->error = g_error_new(XT_ERROR, XT_ERROR_INPUT, "xentrace on %s could not start (status %d): %s",
                                host, status, *said ? said : "it said nothing");
     else
-        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s ended too early (status %d): %s",
-                               host, status, *said ? said : "it said nothing; was it killed?");
+        r->error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "xentrace on %s ended too early (status %d): %s", host, status,
+                               *said    ? said
+                               : status ? "it said nothing; was it killed?"
+                                        : "it was told to end, or heard nothing from here for too long");
 }
 
 char **xt_capture_command(const struct xt_capture *c)
@@ -370,6 +400,7 @@ char **xt_capture_command(const struct xt_capture *c)
     g_ptr_array_add(words, g_strdup("-c"));
     g_ptr_array_add(words, g_strdup(guard_script));
     g_ptr_array_add(words, g_strdup("xentrail-guard"));
+    g_ptr_array_add(words, g_strdup_printf("%d", xt_host_is_remote(c->host) ? SILENCE_S : 0));
     g_ptr_array_add(words, g_strdup("xentrace"));
     g_ptr_array_add(words, g_strdup("-D"));
     g_ptr_array_add(words, g_strdup("-e"));
@@ -450,6 +481,8 @@ static void drop_source(gpointer source)
 bool xt_capture_run(const struct xt_capture *capture, struct xt_capture_result *result, GError **error)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction before;
     struct running r = { .capture = capture, .result = result };
 
     *result = (struct xt_capture_result){ .end = XT_CAPTURE_BROKEN, .command_status = -1 };
@@ -459,6 +492,7 @@ bool xt_capture_run(const struct xt_capture *capture, struct xt_capture_result *
     r.complaint = g_string_new(NULL);
     r.buffer = g_malloc(PIPE_BYTES);
     r.loop = g_main_loop_new(NULL, FALSE);
+    sigaction(SIGPIPE, &ignore, &before); /* the lifeline can break while a dot is said */
     attach(&r, g_unix_fd_source_new(r.trace_fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
            (GSourceFunc)(void (*)(void))trace_readable);
     attach(&r, g_unix_fd_source_new(r.complaint_fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
@@ -472,6 +506,7 @@ bool xt_capture_run(const struct xt_capture *capture, struct xt_capture_result *
     end_command(&r);
     complaint_readable(r.complaint_fd, G_IO_IN, &r);
     judge_guard(&r);
+    sigaction(SIGPIPE, &before, NULL);
     if (r.started_us)
         result->elapsed_s = (double)(r.last_us - r.started_us) / 1e6;
 

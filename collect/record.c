@@ -349,6 +349,16 @@ static bool make_folder(const char *folder, GError **error)
     return false;
 }
 
+/* Deadlines are judged by servers' reservations. Schedulers that know none leave that to the user. */
+static void note_missing_reservations(struct recording *r)
+{
+    const char *scheduler = r->facts.scheduler;
+    if (strcmp(scheduler, "rtds") != 0 && !xt_manifest_array(r->manifest, "reservations"))
+        g_ptr_array_add(r->notes, g_strdup_printf("Xen runs %s, which reserves nothing, so no period can be judged: give "
+                                                  "reservations to judge by (--reservation vm1=10ms/4ms)",
+                                                  scheduler));
+}
+
 static bool describe(struct recording *r, GError **error)
 {
     struct xt_recording *host = xt_recording_read_host(r->options->folder);
@@ -356,6 +366,7 @@ static bool describe(struct recording *r, GError **error)
 
     xt_snapshot_describe(r->manifest, &r->facts, host);
     good = add_reservations(r, host, error);
+    note_missing_reservations(r);
     xt_recording_free(host);
     return good;
 }

@@ -84,8 +84,8 @@ END
 
 @test "Ctrl-C stops it in order" {
     export FAKE_MODE=endless
-    timeout 60 "$XENTRAIL" record -o rec --poll 20 2> err & pid=$!
-    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    timeout 60 "$XENTRAIL" record -o rec --poll 20 2> err 3>&- & pid=$!
+    for _ in $(seq 600); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
     sleep 1
     pkill -INT -P $pid -x xentrail || kill -INT $pid
     wait $pid
@@ -95,8 +95,8 @@ END
 
 @test "a killed collector leaves a readable recording and no tracing" {
     export FAKE_MODE=endless
-    "$XENTRAIL" record -o rec --poll 20 2> err & pid=$!
-    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    "$XENTRAIL" record -o rec --poll 20 2> err 3>&- & pid=$!
+    for _ in $(seq 600); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
     sleep 2.5
     kill -KILL $pid
     wait $pid || true
@@ -120,6 +120,18 @@ END
     is_prefix rec
 }
 
+@test "an xentrace that others end: status 4, not a recording that seems whole" {
+    "$XENTRAIL" record -o rec --poll 300 -T 60 2> err 3>&- & pid=$!
+    for _ in $(seq 600); do [ -s rec/trace.xen.zst ] && break; sleep 0.1; done
+    kill -TERM "$(cat "$FAKE_STATE/pid")"
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 4 ] && grep -q "ended too early.*told to end" err || { cat err; false; }
+    jq -e '.complete == false and .trace.ended_by == "failure"' rec/recording.json
+    is_prefix rec
+    tracing_is_off
+}
+
 @test "a full disk: status 4, the message says so, the rest is readable" {
     [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
     mkdir disk
@@ -134,6 +146,16 @@ END
     [ "$(jq -r .complete rec/recording.json)" = false ]
     [ -s rec/host/xl-vcpu-list-after.txt ]
     cmp -n 100000 rec/trace.xen "$FAKE_TRACE"
+}
+
+@test "a limit on the size of files: likewise" {
+    export FAKE_MODE=endless FAKE_PIECE=300000
+    run bash -c 'ulimit -f 500; exec timeout 60 "$XENTRAIL" record -o rec --poll 20 --compress 0 -T 20'
+    [ "$status" -eq 4 ] && [[ "$output" == *"trace.xen: File too large"* ]] || { echo "$status $output"; false; }
+    tracing_is_off
+    [ "$(jq -r .complete rec/recording.json)" = false ]
+    [ "$(stat -c %s rec/trace.xen)" -eq 512000 ]
+    cmp -n 512000 rec/trace.xen "$FAKE_TRACE"
 }
 
 @test "over ssh" {
@@ -183,6 +205,16 @@ without_tools() {
         done; exec "$@"' sh "$@"
 }
 
+@test "a host without RTDS is recorded, and what is missing is said" {
+    export FAKE_HOST=$recordings/credit/host
+    run xt record -o rec --poll 20 -T 0.3
+    [ "$status" -eq 0 ] && [[ "$output" == *"Xen runs credit, which reserves nothing"*"--reservation"* ]] || { echo "$output"; false; }
+    jq -e '.complete and .scheduler == "credit" and .policy == "credit" and (.notes | length) == 1' rec/recording.json
+    is_prefix rec
+    run xt record -o reserved --poll 20 -T 0.3 --reservation vm1=10ms/4ms
+    [ "$status" -eq 0 ] && [[ "$output" != *"reserves nothing"* ]]
+}
+
 @test "xl or xentrace missing" {
     mkdir bin
     for tool in sh id cat sed head sleep; do ln -s "$(command -v $tool)" bin/; done
@@ -204,7 +236,7 @@ without_tools() {
 @test "tracing already in use" {
     export FAKE_MODE=endless
     xentrace /dev/null & other=$!
-    for _ in $(seq 50); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
+    for _ in $(seq 600); do [ -s "$FAKE_STATE/pid" ] && break; sleep 0.1; done
     run xt record -o rec -T 1
     kill $other
     wait $other || true
