@@ -194,6 +194,8 @@ static bool run_import(struct import *im, struct xt_trace *trace, GError **error
 
     if (im->options->policy)
         xt_policy_split(im->options->policy, &by_hand, &periodic);
+    if (by_hand && !*by_hand) /* "+periodic" alone */
+        g_clear_pointer(&by_hand, g_free);
     struct xt_store_options what = {
         .recording = im->recording,
         .path = im->recording->path,

@@ -20,13 +20,22 @@ die() { echo "== failed: $*"; exit 1; }
 done_already() { [ -e "stamps/$1" ]; }
 finish() { : > "stamps/$1"; }
 
+missing=
+needs() { # PACKAGE TEST...
+    package=$1
+    shift
+    "$@" > /dev/null 2>&1 || missing="$missing $package"
+}
+for pair in apt:apt-get bison:bison dpkg-dev:dpkg-source flex:flex gcc:gcc make:make patch:patch python3:python3 \
+            tar:tar xz-utils:xz; do
+    needs "${pair%%:*}" command -v "${pair##*:}"
+done
+needs libc6-dev test -r /usr/include/stdio.h
+needs debian-archive-keyring test -r "$keyring"
+[ -z "$missing" ] || die "packages are missing: apt-get install$missing"
+
 exec 9> lock
 flock -n 9 || die "another build is using $cache"
-
-for tool in apt-get apt-cache dpkg-deb dpkg-source gcc make bison flex python3; do
-    command -v "$tool" > /dev/null || die "$tool is not installed (see collect/lab/packages.txt)"
-done
-[ -r "$keyring" ] || die "$keyring is missing: install debian-archive-keyring"
 
 # A package database that knows nothing is installed, so that a download brings every library along and the
 # result does not depend on the host.

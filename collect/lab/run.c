@@ -39,7 +39,8 @@ struct machine {
     FILE *log;
     guint timeout;
     bool done, timed_out;
-    char *failure; /* what dom0 said */
+    char *failure;   /* what dom0 said */
+    char *last_line; /* of its console that is not empty */
 };
 
 struct lab {
@@ -225,6 +226,10 @@ static void take_line(struct machine *m, const char *line)
 
     fprintf(m->log, "%s\n", line);
     fflush(m->log);
+    if (*line) {
+        g_free(m->last_line);
+        m->last_line = g_utf8_make_valid(line, -1);
+    }
     if (!step)
         return;
     char *text = g_utf8_make_valid(step + strlen(mark), -1);
@@ -316,6 +321,26 @@ static bool bring_home(struct machine *m, GError **error)
     return good;
 }
 
+/* QEMU's own end, or that of what ran in it. */
+static GError *ended_too_early(const struct machine *m)
+{
+    const char *last = m->last_line ? m->last_line : "nothing";
+    char *how;
+    GError *error;
+
+    if (g_subprocess_get_if_signaled(m->qemu))
+        how = g_strdup_printf("QEMU was killed by signal %d", g_subprocess_get_term_sig(m->qemu));
+    else if (g_subprocess_get_exit_status(m->qemu) != 0)
+        how = g_strdup_printf("QEMU ended with status %d", g_subprocess_get_exit_status(m->qemu));
+    else
+        how = g_strdup("it turned itself off");
+    error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM,
+                        "the machine ended before the experiment did: %s; the last that its console said: %s; the rest is in %s",
+                        how, last, m->log_folder);
+    g_free(how);
+    return error;
+}
+
 static void judge(struct machine *m)
 {
     GError *error = NULL;
@@ -337,10 +362,7 @@ static void judge(struct machine *m)
     else if (m->failure)
         error = g_error_new(XT_ERROR, XT_ERROR_SYSTEM, "%s; logs are in %s", m->failure, m->log_folder);
     else
-        error = g_error_new(
-            XT_ERROR, XT_ERROR_SYSTEM,
-            "the machine ended before the experiment did (was QEMU killed?); its console is in %s",
-            m->log_folder);
+        error = ended_too_early(m);
     take_error(m, error);
 }
 
@@ -446,6 +468,7 @@ static void free_machine(gpointer data)
     g_clear_object(&m->console);
     g_clear_object(&m->qemu);
     g_free(m->failure);
+    g_free(m->last_line);
     g_free(m->log_folder);
     g_free(m->work);
     g_free(m->name);

@@ -78,9 +78,45 @@ nothing_left() {
 
 @test "a killed machine: status 4, no recording, nothing left" {
     FAKE_MACHINE=die run xt lab run basic -p gEDF -o out
-    [ "$status" -eq 4 ] && [[ "$output" == *"was QEMU killed?"* ]]
+    [ "$status" -eq 4 ] && [[ "$output" == *"QEMU was killed by signal 9"* ]]
     [ ! -e out/basic-gEDF ]
     nothing_left
+}
+
+@test "a QEMU that cannot start, and a host that dies: what was said last" {
+    FAKE_MACHINE=refuse run xt lab run basic -p gEDF -o out
+    [ "$status" -eq 4 ] && [[ "$output" == *"QEMU ended with status 1"*"cannot set up guest memory"* ]]
+    FAKE_MACHINE=panic run xt lab run basic -p gEDF -o out
+    [ "$status" -eq 4 ] && [[ "$output" == *"it turned itself off"*"Panic on CPU 0"* ]]
+    [ ! -e out/basic-gEDF ]
+    nothing_left
+}
+
+@test "a full disk: status 4, no recording, nothing left" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
+    mkdir out
+    unshare --mount true || skip "cannot mount"
+    bring
+    export FAKE_MACHINE=good
+    run unshare --mount sh -c 'mount -t tmpfs -o size=600k none out && timeout 60 "$0" lab run basic -p gEDF -o out; status=$?
+        find out -name "*gEDF*" -not -path "*/logs*" -print; exit $status' "$XENTRAIL"
+    [ "$status" -eq 4 ] && [[ "$output" == *"No space left"* || "$output" == *"disk is full"* ]] || { echo "$output"; false; }
+    [[ "$output" != *out/basic-gEDF* && "$output" != *unpacking* ]]
+    nothing_left
+}
+
+@test "a machine without what the lab needs is told all of it" {
+    mkdir bin
+    for tool in sh timeout mkdir cat; do ln -s "$(command -v $tool)" bin/; done
+    run env PATH="$PWD/bin" "$XENTRAIL" lab build
+    [ "$status" -eq 4 ]
+    for package in apt bison dpkg-dev flex gcc make patch python3 tar xz-utils; do
+        [[ " $output " == *" $package"[\ \;]* ]] || { echo "no $package in $output"; false; }
+    done
+    rm "$cache/xen" "$cache"/stamps/*
+    run env PATH="$PWD/bin" "$XENTRAIL" lab run basic -o out
+    [ "$status" -eq 3 ] && [[ "$output" == *"apt-get install qemu-system-x86"* ]]
+    [ ! -e out ]
 }
 
 @test "a machine that hangs is given up" {
