@@ -8,6 +8,7 @@
 #include "parse/babeltrace/xentrace.h"
 #include "parse/error.h"
 #include "parse/format.h"
+#include "parse/time-text.h"
 
 #define HINT "with babeltrace2, tsc-hz and salvage are parameters of the component: " \
              "--component=source.xentrace.file --params='inputs=[\"PATH\"],tsc-hz=2596148000,salvage=yes'"
@@ -15,6 +16,7 @@
 struct parameters {
     const char *path; /* borrowed from the params */
     int64_t tsc_hz;   /* 0: measure */
+    int64_t from_ns, to_ns;
     bool salvage;
 };
 
@@ -28,7 +30,7 @@ static bool parse_inputs(const bt_value *inputs, struct parameters *out, GError 
 {
     if (!inputs || !bt_value_is_array(inputs) || bt_value_array_get_length(inputs) != 1)
         return refuse(error, "parameter inputs: expects an array of one path, a trace file or a recording folder "
-                             "(one component reads one trace; add a component for each further one)");
+                             "(one component reads one trace)");
     const bt_value *path = bt_value_array_borrow_element_by_index_const(inputs, 0);
     if (!bt_value_is_string(path))
         return refuse(error, "parameter inputs: its element is no string");
@@ -49,6 +51,16 @@ static bool parse_hz(const bt_value *value, struct parameters *out, GError **err
     return true;
 }
 
+static bool parse_time(const bt_value *value, const char *key, int64_t *ns, GError **error)
+{
+    const char *why = bt_value_is_string(value) ? xt_time_parse(bt_value_string_get(value), ns) : "no text";
+
+    if (why)
+        g_set_error(error, XT_ERROR, XT_ERROR_USAGE, "parameter %s: expects a time as text, like \"2s\" or \"2100ms\": %s", key,
+                    why);
+    return !why;
+}
+
 struct check {
     struct parameters *out;
     GError **error;
@@ -61,6 +73,10 @@ static bt_value_map_foreach_entry_const_func_status check_parameter(const char *
 
     if (!strcmp(key, "tsc-hz")) {
         check->ok = parse_hz(value, check->out, check->error);
+    } else if (!strcmp(key, "from")) {
+        check->ok = parse_time(value, key, &check->out->from_ns, check->error);
+    } else if (!strcmp(key, "to")) {
+        check->ok = parse_time(value, key, &check->out->to_ns, check->error);
     } else if (!strcmp(key, "salvage")) {
         check->ok = bt_value_is_bool(value);
         if (check->ok)
@@ -69,7 +85,7 @@ static bt_value_map_foreach_entry_const_func_status check_parameter(const char *
             refuse(check->error, "parameter salvage: expects yes or no");
     } else if (strcmp(key, "inputs")) {
         check->ok = false;
-        g_set_error(check->error, XT_ERROR, XT_ERROR_USAGE, "there is no parameter %s (there are inputs, tsc-hz, salvage)",
+        g_set_error(check->error, XT_ERROR, XT_ERROR_USAGE, "there is no parameter %s (there are inputs, from, to, tsc-hz, salvage)",
                     key);
     }
     return check->ok ? BT_VALUE_MAP_FOREACH_ENTRY_CONST_FUNC_STATUS_OK
@@ -80,7 +96,7 @@ static bool parse_parameters(const bt_value *params, struct parameters *out, GEr
 {
     struct check check = { out, error, true };
 
-    memset(out, 0, sizeof(*out));
+    *out = (struct parameters){ .to_ns = INT64_MAX };
     if (!params || !bt_value_is_map(params))
         return refuse(error, "the parameters are no map");
     if (bt_value_map_foreach_entry_const(params, check_parameter, &check) !=
@@ -139,9 +155,19 @@ static struct component *new_component(const bt_value *params, struct xt_bt_inpu
         free_component(c);
         return NULL;
     }
+    c->from_ns = input ? 0 : parameters.from_ns;
+    c->to_ns = input ? INT64_MAX : parameters.to_ns;
     c->survey = xt_trace_survey(c->trace);
     c->layouts = xt_trace_layouts(c->trace);
     return c;
+}
+
+static void set_window(struct component *c)
+{
+    uint64_t behind = c->to_ns == INT64_MAX ? UINT64_MAX : xt_bt_cycles_at(c, c->to_ns + 1);
+
+    c->from_cycles = xt_bt_cycles_at(c, c->from_ns);
+    c->to_cycles = behind == UINT64_MAX ? UINT64_MAX - 1 : behind - (behind > 0);
 }
 
 bt_component_class_initialize_method_status xt_xentrace_init(bt_self_component_source *self,
@@ -159,6 +185,8 @@ bt_component_class_initialize_method_status xt_xentrace_init(bt_self_component_s
         return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_ERROR;
     }
     bool ok = xt_bt_describe(c, self_component);
+    if (ok)
+        set_window(c);
     for (uint32_t i = 0; ok && i < c->survey->n_pcpus; i++)
         ok = bt_self_component_source_add_output_port(self, bt_stream_get_name(c->ports[i].stream), &c->ports[i], NULL) ==
              BT_SELF_COMPONENT_ADD_PORT_STATUS_OK;
@@ -281,8 +309,11 @@ static bool add_stream_info(const struct component *c, uint32_t slot, bt_value *
     int64_t begin, end;
 
     g_snprintf(name, sizeof(name), "pcpu%d", c->survey->pcpus[slot].pcpu);
-    return stream_range(c, slot, &begin, &end) &&
-           bt_value_array_append_empty_map_element(infos, &info) == BT_VALUE_ARRAY_APPEND_ELEMENT_STATUS_OK &&
+    if (!stream_range(c, slot, &begin, &end))
+        return false;
+    begin = MAX(begin, c->from_ns);
+    end = MAX(MIN(end, c->to_ns), begin);
+    return bt_value_array_append_empty_map_element(infos, &info) == BT_VALUE_ARRAY_APPEND_ELEMENT_STATUS_OK &&
            bt_value_map_insert_string_entry(info, "port-name", name) == BT_VALUE_MAP_INSERT_ENTRY_STATUS_OK &&
            bt_value_map_insert_empty_map_entry(info, "range-ns", &range) == BT_VALUE_MAP_INSERT_ENTRY_STATUS_OK &&
            bt_value_map_insert_signed_integer_entry(range, "begin", begin) == BT_VALUE_MAP_INSERT_ENTRY_STATUS_OK &&

@@ -15,6 +15,8 @@ struct iterator {
     struct component *component;
     struct xt_trace *view;
     enum stage stage;
+    uint64_t target;      /* clock value of the first record wanted */
+    bool arrived;         /* there */
     bt_packet *packet;    /* the open one */
     uint64_t cycles;      /* latest clock value: none after it is smaller */
     uint64_t window_next; /* offset where the next record stands if it is in the same window */
@@ -167,6 +169,33 @@ static bool push_record(bt_self_message_iterator *self, struct iterator *it, con
     return (it->packet || open_packet(self, it)) && push_event(self, it, record, clamped);
 }
 
+/* Windows are found by their first TSC; where TSCs step back, records are passed over instead. */
+static bool can_jump(const struct iterator *it)
+{
+    return it->component->survey->pcpus[it->port->slot].steps_back == 0;
+}
+
+static bool go_to_target(struct iterator *it, GError **error)
+{
+    it->cycles = it->target;
+    if (it->target && can_jump(it)) /* at 0 there is nothing to skip, not even records before the first time stamp */
+        return xt_trace_seek(it->view, it->component->run.start_tsc + it->target, error);
+    xt_trace_rewind(it->view);
+    return true;
+}
+
+/* The next record, or gap, from the target on. */
+static bool next_record(struct iterator *it, struct xt_record *record, GError **error)
+{
+    while (xt_trace_next_or_gap(it->view, record, error)) {
+        uint64_t cycles = xt_bt_cycles(it->component, record->tsc);
+        it->arrived |= cycles >= it->target;
+        if (it->arrived)
+            return MAX(cycles, it->cycles) <= it->component->to_cycles;
+    }
+    return false;
+}
+
 /* Makes at least one message pending, or comes to STAGE_DONE. */
 static bool produce(bt_self_message_iterator *self, struct iterator *it, GError **error)
 {
@@ -177,9 +206,11 @@ static bool produce(bt_self_message_iterator *self, struct iterator *it, GError 
     switch (it->stage) {
     case STAGE_BEGIN:
         it->stage = STAGE_RECORDS;
+        if (!go_to_target(it, error))
+            return false;
         return push(it, bt_message_stream_beginning_create(self, it->port->stream));
     case STAGE_RECORDS:
-        if (xt_trace_next_or_gap(it->view, &record, &read_error))
+        if (next_record(it, &record, &read_error))
             return record.gap ? begin_gap(self, it, &record) : push_record(self, it, &record);
         if (read_error) {
             g_propagate_error(error, read_error);
@@ -229,6 +260,23 @@ bt_message_iterator_class_next_method_status xt_xentrace_iterator_next(bt_self_m
     return n ? BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_OK : BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_END;
 }
 
+/* Back to the state before the first message, to begin at target. */
+static void begin_at(struct iterator *it, uint64_t target)
+{
+    for (; it->next_pending < it->n_pending; it->next_pending++)
+        bt_message_put_ref(it->pending[it->next_pending]);
+    it->n_pending = it->next_pending = 0;
+    BT_PACKET_PUT_REF_AND_RESET(it->packet);
+    it->target = MAX(target, it->component->from_cycles);
+    it->arrived = it->target == 0;
+    /* past the last record there is no message at all */
+    it->stage = it->target > MIN(it->component->to_cycles, xt_bt_cycles(it->component, it->component->run.end_tsc))
+                    ? STAGE_DONE
+                    : STAGE_BEGIN;
+    it->cycles = it->window_next = 0;
+    it->alone = it->in_gap = false;
+}
+
 bt_message_iterator_class_initialize_method_status
 xt_xentrace_iterator_init(bt_self_message_iterator *self, bt_self_message_iterator_configuration *configuration,
                           bt_self_component_port_output *port)
@@ -238,28 +286,17 @@ xt_xentrace_iterator_init(bt_self_message_iterator *self, bt_self_message_iterat
     it->port = bt_self_component_port_get_data(bt_self_component_port_output_as_self_component_port(port));
     it->component = it->port->component;
     it->view = xt_trace_view_new(it->component->trace, (int)it->port->slot);
+    begin_at(it, 0);
     bt_self_message_iterator_set_data(self, it);
     bt_self_message_iterator_configuration_set_can_seek_forward(configuration, BT_TRUE);
     return BT_MESSAGE_ITERATOR_CLASS_INITIALIZE_METHOD_STATUS_OK;
-}
-
-/* Back to the state before the first message. */
-static void reset(struct iterator *it)
-{
-    for (; it->next_pending < it->n_pending; it->next_pending++)
-        bt_message_put_ref(it->pending[it->next_pending]);
-    it->n_pending = it->next_pending = 0;
-    BT_PACKET_PUT_REF_AND_RESET(it->packet);
-    it->stage = STAGE_BEGIN;
-    it->cycles = it->window_next = 0;
-    it->alone = it->in_gap = false;
 }
 
 void xt_xentrace_iterator_finalize(bt_self_message_iterator *self)
 {
     struct iterator *it = bt_self_message_iterator_get_data(self);
 
-    reset(it);
+    begin_at(it, 0);
     xt_trace_free(it->view);
     g_free(it);
 }
@@ -267,31 +304,24 @@ void xt_xentrace_iterator_finalize(bt_self_message_iterator *self)
 bt_message_iterator_class_seek_beginning_method_status
 xt_xentrace_iterator_seek_beginning(bt_self_message_iterator *self)
 {
-    struct iterator *it = bt_self_message_iterator_get_data(self);
-
-    reset(it);
-    xt_trace_rewind(it->view);
+    begin_at(bt_self_message_iterator_get_data(self), 0);
     return BT_MESSAGE_ITERATOR_CLASS_SEEK_BEGINNING_METHOD_STATUS_OK;
 }
 
 bt_message_iterator_class_can_seek_ns_from_origin_method_status
 xt_xentrace_iterator_can_seek_ns(bt_self_message_iterator *self, int64_t ns, bt_bool *can_seek)
 {
-    const struct iterator *it = bt_self_message_iterator_get_data(self);
-
-    /* windows are found by their first TSC; where TSCs step back, libbabeltrace2 reads on from the beginning instead */
-    *can_seek = it->component->survey->pcpus[it->port->slot].steps_back == 0;
+    *can_seek = can_jump(bt_self_message_iterator_get_data(self)); /* else libbabeltrace2 reads on from the beginning */
     return BT_MESSAGE_ITERATOR_CLASS_CAN_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
 }
 
-/* The smallest clock value whose time, as libbabeltrace2 rounds it, is not before ns. false: there is none. */
-static bool cycles_at(const struct component *c, int64_t ns, uint64_t *cycles)
+uint64_t xt_bt_cycles_at(const struct component *c, int64_t ns)
 {
     unsigned __int128 exact = ns > 0 ? (unsigned __int128)(uint64_t)ns * (uint64_t)c->run.tsc_hz / 1000000000u : 0;
     uint64_t last = xt_bt_cycles(c, c->run.end_tsc);
 
     if (exact > last)
-        return false;
+        return UINT64_MAX;
     uint64_t value = (uint64_t)exact;
     value -= MIN(value, 2 + (value >> 50)); /* it computes in floating point */
     for (int64_t at; value <= last; value++)
@@ -299,31 +329,14 @@ static bool cycles_at(const struct component *c, int64_t ns, uint64_t *cycles)
                 BT_CLOCK_CLASS_CYCLES_TO_NS_FROM_ORIGIN_STATUS_OK ||
             at >= ns)
             break;
-    *cycles = value;
-    return value <= last;
+    return value <= last ? value : UINT64_MAX;
 }
 
 bt_message_iterator_class_seek_ns_from_origin_method_status
 xt_xentrace_iterator_seek_ns(bt_self_message_iterator *self, int64_t ns)
 {
     struct iterator *it = bt_self_message_iterator_get_data(self);
-    GError *error = NULL;
-    uint64_t cycles = 0;
 
-    reset(it);
-    if (!cycles_at(it->component, ns, &cycles)) {
-        it->stage = STAGE_DONE; /* past the last record: no message at all */
-        return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
-    }
-    if (!cycles) { /* nothing to skip, and records before the first time stamp have the time of the run's first */
-        xt_trace_rewind(it->view);
-        return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
-    }
-    if (!xt_trace_seek(it->view, it->component->run.start_tsc + cycles, &error)) {
-        BT_CURRENT_THREAD_ERROR_APPEND_CAUSE_FROM_MESSAGE_ITERATOR(self, "%s", error->message);
-        g_error_free(error);
-        return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_ERROR;
-    }
-    it->cycles = cycles;
+    begin_at(it, xt_bt_cycles_at(it->component, ns));
     return BT_MESSAGE_ITERATOR_CLASS_SEEK_NS_FROM_ORIGIN_METHOD_STATUS_OK;
 }

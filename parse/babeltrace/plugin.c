@@ -12,6 +12,8 @@ BT_PLUGIN_SOURCE_COMPONENT_CLASS_DESCRIPTION(file, "Read a Xen trace as `xentrac
 BT_PLUGIN_SOURCE_COMPONENT_CLASS_HELP(
     file, "Parameters:\n"
           "  inputs=[PATH]  trace file (plain or .zst) or recording folder; exactly one\n"
+          "  from=TIME, to=TIME\n"
+          "                 only records of this window, times as in \"2s\" or \"2100ms\"; what lies before is not read\n"
           "  tsc-hz=HZ      TSC frequency instead of measuring it\n"
           "  salvage=yes    on structural damage use what stands before it\n"
           "\n"

@@ -42,6 +42,8 @@ struct component {
     const struct xt_layout_index *layouts;
     struct xt_run run;
     struct xt_bt_input *input; /* NULL if opened by itself */
+    int64_t from_ns, to_ns;    /* only records in this window are handed out */
+    uint64_t from_cycles, to_cycles; /* the same; from above to: none */
 
     bt_trace_class *trace_class;
     bt_clock_class *clock_class;
@@ -52,6 +54,10 @@ struct component {
     GHashTable *classes;        /* signature of an event class -> bt_event_class (borrowed from the stream class) */
     bt_logging_level log_level;
 };
+
+/* The smallest clock value whose time, as libbabeltrace2 rounds it, is not before ns; UINT64_MAX: no record is so late.
+ * Needs the clock class. */
+uint64_t xt_bt_cycles_at(const struct component *component, int64_t ns);
 
 /* What describes a trace. false: out of memory. */
 bool xt_bt_describe(struct component *component, bt_self_component *self);

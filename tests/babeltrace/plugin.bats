@@ -88,6 +88,29 @@ events() {
     [ "$(babeltrace2 "$SOURCE/examples/gedf" --stream-intersection | wc -l)" = "$want" ]
 }
 
+# clocks FILE MORE_PARAMETERS: the clock value of each event, at 1 GHz
+clocks() {
+    babeltrace2 --component=source.xentrace.file --params="inputs=[\"$1\"],tsc-hz=1000000000$2" \
+        --component=sink.text.pretty --params=clock-cycles=yes,no-delta=yes | grep -o '^\[[0-9]*\]' || true
+}
+
+@test "a window by parameters is that of dump, also where TSCs step back or records were lost" {
+    for name in tsc-back lost-cut; do
+        case_of "$name"
+        [ "$(clocks "$name.xen" | wc -l)" -ge 6 ]
+        for window in '0 200' '300 500' '500 90000' '501 600' '2000 3000'; do
+            read -r from to <<<"$window"
+            clocks "$name.xen" | awk -F'[][]' -v from="$from" -v to="$to" '$2 + 0 >= from && $2 + 0 <= to' |
+                cmp - <(clocks "$name.xen" ",from=\"${from}ns\",to=\"${to}ns\"")
+        done
+    done
+    for window in '0s 1s' '2s 2100ms' '4900ms 9s' '9s 10s' '2s 1s'; do
+        read -r from to <<<"$window"
+        [ "$(babeltrace2 --component=source.xentrace.file --params="inputs=[\"$SOURCE/examples/gedf\"],from=\"$from\",to=\"$to\"" | wc -l)" = \
+          "$("$XENTRAIL" dump --from "$from" --to "$to" "$SOURCE/examples/gedf" | wc -l)" ]
+    done
+}
+
 @test "a TSC that steps back is clamped and flagged" {
     case_of tsc-back
     run babeltrace2 --component=source.xentrace.file --params='inputs=["tsc-back.xen"],tsc-hz=1000000000'
@@ -124,6 +147,8 @@ bad() {
     bad "inputs=[\"$good\"],tsc-hz=5" 'expects a frequency'
     bad "inputs=[\"$good\"],tsc-hz=\"fast\"" 'expects a frequency'
     bad "inputs=[\"$good\"],salvage=3" 'expects yes or no'
+    bad "inputs=[\"$good\"],from=5" 'parameter from: expects a time as text'
+    bad "inputs=[\"$good\"],to=\"5 parsecs\"" 'unknown unit'
     bad "inputs=[\"$XENTRAIL\"]" 'is no xentrace file'
     case_of no-tsc
     bad 'inputs=["no-tsc.xen"]' 'tsc-hz'
