@@ -128,6 +128,31 @@ clocks() {
     [[ $output == *'malformed:switch:'*'id = 0x2800A, malformed = 1, n_words = 1, words = [ [0] = 0x7 ]'* ]]
 }
 
+@test "the export asks of readers of CTF 1.8 nothing but integers, enumerations, structures and sequences" {
+    for recording in gedf noisy-credit; do
+        "$XENTRAIL" export --to ctf -o "$recording.ctf" "$SOURCE/examples/$recording"
+        python3 - "$recording.ctf/metadata" <<'END'
+import re, sys
+text = open(sys.argv[1], encoding="utf-8").read()
+assert text.startswith("/* CTF 1.8 */")
+text = re.sub(r'/\*.*?\*/|"(?:[^"\\]|\\.)*"', lambda m: m[0] if m[0][0] == '"' else "", text, flags=re.S)
+bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
+assert not re.search(r"\b(variant|floating_point|typealias|typedef|callsite)\b", bare)
+for size, align in re.findall(r"integer \{ size = (\d+); align = (\d+);", bare):
+    assert int(size) in (8, 16, 32, 64) and align == "8", (size, align)
+assert len(re.findall(r"^clock \{", bare, re.M)) == 1 and "freq = " in bare and "uuid = " in bare
+events = re.findall(r"^event \{(.*?)^\};", text, re.M | re.S)
+ids = [re.search(r"\bid = (\d+);", e)[1] for e in events]
+assert len(events) > 5 and len(set(ids)) == len(ids)
+assert all(re.search(r'name = "[^"]+";', e) and "fields := struct" in e for e in events)
+END
+        # babeltrace 1 is another reader
+        if command -v babeltrace >/dev/null; then
+            [ "$(babeltrace "$recording.ctf" | wc -l)" = "$("$XENTRAIL" dump "$SOURCE/examples/$recording" | wc -l)" ]
+        fi
+    done
+}
+
 # bad PARAMS TEXT: the graph fails with TEXT in the error report, by exit status and not by a signal.
 bad() {
     run --separate-stderr babeltrace2 --component=source.xentrace.file --params="$1" --component=sink.utils.counter
