@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "parse/sink.h"
+#include "parse/stats.h"
 
 struct sqlite3;
 struct xt_db;
@@ -110,18 +111,6 @@ bool xt_db_each_dispatch(struct xt_db *db, int64_t run, int64_t from, int64_t to
                          bool (*each)(void *user, const struct xt_db_dispatch *dispatch), void *user,
                          GError **error);
 
-/* Decisions of both kinds; a decision is in the window if it begins in it. */
-struct xt_db_decision {
-    int32_t pcpu;
-    int64_t ts;
-    int64_t dur_ns, switch_ns; /* -1: no sample */
-    bool is_switch, migrated, no_burn, tickled;
-    int64_t prev, next; /* struct xt_db_vcpu.id; 0 unknown */
-};
-bool xt_db_each_decision(struct xt_db *db, int64_t run, int64_t from, int64_t to,
-                         bool (*each)(void *user, const struct xt_db_decision *decision), void *user,
-                         GError **error);
-
 /* Server periods; overlap of [release, deadline]. */
 struct xt_db_period {
     int64_t id, vcpu;
@@ -197,3 +186,14 @@ bool xt_db_each_share(struct xt_db *db, int64_t run, int64_t from_bin, int64_t t
 bool xt_db_each_sample(struct xt_db *db, int64_t run, const char *metric,
                        bool (*each)(void *user, int64_t value_ns, uint64_t count), void *user,
                        GError **error);
+
+/* Every sample of a metric in a run with where and whom it is of, in no order that means anything. Nothing of a metric that
+ * the hypervisor measured itself. */
+struct xt_db_measure {
+    int64_t ns;
+    int64_t vcpu; /* that waited, or that the decision or switch was for; struct xt_db_vcpu.id, 0 unknown */
+    int32_t pcpu; /* XT_NO_PCPU unknown */
+    bool migrated;
+};
+bool xt_db_each_measure(struct xt_db *db, int64_t run, enum xt_metric metric,
+                        bool (*each)(void *user, const struct xt_db_measure *measure), void *user, GError **error);

@@ -95,8 +95,6 @@ static bool read_dispatch(const struct window *w, struct xt_db_dispatch *d)
     return true;
 }
 
-#define DISPATCHES "SELECT x.*" CHUNKS_OF("dispatch") " AND (?4 = 0 OR x.vcpu = ?4)"
-
 static enum step pass_dispatch(struct window *w)
 {
     struct xt_db_dispatch d;
@@ -111,7 +109,7 @@ bool xt_db_each_dispatch(struct xt_db *db, int64_t run, int64_t from, int64_t to
 {
     struct window w = { db, run, from, to, vcpu, (any_function)each, user, error, NULL };
 
-    return walk(&w, DISPATCHES, pass_dispatch) != FAIL;
+    return walk(&w, "SELECT x.*" CHUNKS_OF("dispatch") " AND (?4 = 0 OR x.vcpu = ?4)", pass_dispatch) != FAIL;
 }
 
 static bool pass_interval(const struct window *w, const struct xt_db_interval *i)
@@ -183,67 +181,6 @@ bool xt_db_each_interval(struct xt_db *db, int64_t run, int64_t from, int64_t to
 
     if (step == GO_ON)
         step = walk(&w, "SELECT x.*" CHUNKS_OF("interval") " AND (?4 = 0 OR x.vcpu = ?4)", read_interval);
-    return step != FAIL;
-}
-
-static enum step pass_decision(const struct window *w, const struct xt_db_decision *d)
-{
-
-    return step_of(d->ts < w->from || d->ts >= w->to || GIVE(w, xt_db_decision, d));
-}
-
-static enum step decision_of_dispatch(struct window *w)
-{
-    struct xt_db_dispatch d;
-
-    if (!read_dispatch(w, &d))
-        return FAIL;
-    if (d.flags & XT_D_NO_DISPATCH)
-        return GO_ON;
-    return pass_decision(w, &(struct xt_db_decision){
-        .pcpu = d.pcpu,
-        .ts = d.decision_ts >= 0 ? d.decision_ts : d.run_ts - MAX(d.switch_ns, 0),
-        .dur_ns = d.decision_ns,
-        .switch_ns = d.switch_ns,
-        .is_switch = true,
-        .migrated = (d.flags & XT_D_MIGRATED) != 0,
-        .no_burn = (d.flags & XT_D_DECISION_NO_BURN) != 0,
-        .tickled = (d.flags & XT_D_TICKLED) != 0,
-        .prev = d.prev,
-        .next = d.vcpu,
-    });
-}
-
-static enum step read_decision(struct window *w)
-{
-    const struct xt_how *how = xt_db_how(w->db, get(w, 6), w->error);
-    struct xt_db_decision d = {
-        .pcpu = (int32_t)get_or(w, 1, XT_NO_PCPU),
-        .ts = get(w, 2),
-        .dur_ns = get_or(w, 3, -1),
-        .switch_ns = -1,
-        .prev = get(w, 4),
-        .next = get(w, 5),
-    };
-
-    if (!how)
-        return FAIL;
-    d.is_switch = (how->flags & XT_D_NO_DISPATCH) != 0;
-    d.no_burn = (how->flags & XT_D_DECISION_NO_BURN) != 0;
-    d.tickled = (how->flags & XT_D_TICKLED) != 0;
-    if (!d.is_switch)
-        d.next = d.prev;
-    return pass_decision(w, &d);
-}
-
-bool xt_db_each_decision(struct xt_db *db, int64_t run, int64_t from, int64_t to,
-                         bool (*each)(void *user, const struct xt_db_decision *decision), void *user, GError **error)
-{
-    struct window w = { db, run, from, to, 0, (any_function)each, user, error, NULL };
-    enum step step = walk(&w, DISPATCHES, decision_of_dispatch);
-
-    if (step == GO_ON)
-        step = walk(&w, "SELECT x.*" CHUNKS_OF("decision"), read_decision);
     return step != FAIL;
 }
 
@@ -496,4 +433,55 @@ bool xt_db_each_sample(struct xt_db *db, int64_t run, const char *metric,
     if (failed)
         g_propagate_error(error, failed);
     return !failed;
+}
+
+/* Where the samples of a metric are: a column of table dispatch and of table decision, in rows of these combinations. */
+static const struct {
+    const char *of_dispatch, *dispatch_how, *decision_how; /* NULL: none there */
+} measures[XT_N_METRICS] = {
+    [XT_METRIC_DECISION] = { "x.decision_ns", "NOT no_dispatch AND NOT decision_no_burn", "NOT decision_no_burn" },
+    [XT_METRIC_DECISION_SWITCH] = { "x.decision_ns", "NOT no_dispatch AND NOT decision_no_burn",
+                                    "no_dispatch AND NOT decision_no_burn" },
+    [XT_METRIC_DECISION_CONTINUE] = { NULL, NULL, "NOT no_dispatch AND NOT decision_no_burn" },
+    [XT_METRIC_DECISION_NO_BURN] = { "x.decision_ns", "NOT no_dispatch AND decision_no_burn", "decision_no_burn" },
+    [XT_METRIC_CONTEXT_SWITCH] = { "x.switch_ns", "NOT no_dispatch AND NOT decision_no_burn", NULL },
+    [XT_METRIC_WAKE_LATENCY] = { "coalesce(x.latency_ns, x.waited_ns)", "latency = 'wake'", NULL },
+    [XT_METRIC_PREEMPT_LATENCY] = { "coalesce(x.latency_ns, x.waited_ns)", "latency = 'preempt'", NULL },
+    [XT_METRIC_REPLENISH_LATENCY] = { "coalesce(x.latency_ns, x.waited_ns)", "latency = 'replenish'", NULL },
+};
+
+static enum step pass_measure(struct window *w)
+{
+    const struct xt_how *how = xt_db_how(w->db, get(w, 3), w->error);
+    struct xt_db_measure m = { .ns = get(w, 0), .vcpu = get(w, 1), .pcpu = (int32_t)get_or(w, 2, XT_NO_PCPU) };
+
+    if (!how)
+        return FAIL;
+    m.migrated = (how->flags & XT_D_MIGRATED) != 0;
+    return step_of(GIVE(w, xt_db_measure, &m));
+}
+
+/* value and vcpu: columns of table. */
+static enum step walk_measures(struct window *w, const char *value, const char *vcpu, const char *chunks_of, const char *how)
+{
+    char *sql = g_strdup_printf("SELECT %s, %s, x.pcpu, x.how%s AND x.how IN (SELECT id FROM how WHERE %s) AND %s IS NOT NULL",
+                                value, vcpu, chunks_of, how, value);
+    enum step step = walk(w, sql, pass_measure);
+
+    g_free(sql);
+    return step;
+}
+
+bool xt_db_each_measure(struct xt_db *db, int64_t run, enum xt_metric metric,
+                        bool (*each)(void *user, const struct xt_db_measure *measure), void *user, GError **error)
+{
+    struct window w = { db, run, INT64_MIN, INT64_MAX, 0, (any_function)each, user, error, NULL };
+    enum step step = GO_ON;
+
+    if (measures[metric].dispatch_how)
+        step = walk_measures(&w, measures[metric].of_dispatch, "x.vcpu", CHUNKS_OF("dispatch"), measures[metric].dispatch_how);
+    if (step == GO_ON && measures[metric].decision_how) /* who goes on, or would have come */
+        step = walk_measures(&w, "x.dur_ns", "CASE WHEN (SELECT no_dispatch FROM how WHERE id = x.how) THEN x.next ELSE x.prev END",
+                             CHUNKS_OF("decision"), measures[metric].decision_how);
+    return step != FAIL;
 }

@@ -24,6 +24,7 @@ struct query {
     const struct xt_db_run *run; /* being read */
     GHashTable *vcpus;           /* of that run: id -> struct xt_db_vcpu * */
     GHashTable *groups;          /* label -> struct xt_samples *, the set's */
+    GHashTable *of_run;          /* what groups by in the run being read -> the same */
     struct xt_sample_set *set;
     struct xt_samples *current; /* group that whole-run samples go to */
 };
@@ -89,83 +90,47 @@ static char *run_prefix(const struct query *q)
     return q->several_runs ? g_strdup_printf("%s ", q->run->name) : g_strdup("");
 }
 
-static void add_by_vcpu(struct query *q, int64_t id, int64_t ns)
+static char *vcpu_label(const struct query *q, int64_t id)
 {
     const struct xt_db_vcpu *vcpu = g_hash_table_lookup(q->vcpus, &id);
-    char *prefix = run_prefix(q), *label;
 
-    if (vcpu && vcpu->domid == XT_IDLE_DOMID)
-        label = g_strdup_printf("%sidle", prefix);
-    else if (vcpu)
-        label = g_strdup_printf("%sd%uv%u%s%s", prefix, vcpu->domid, vcpu->vcpu, vcpu->domain ? " " : "",
-                                vcpu->domain ? vcpu->domain : "");
-    else
-        label = g_strdup_printf("%sunknown", prefix);
-    xt_samples_add(group_of(q, label, NULL, q->set->groups->len), ns, 1);
-    g_free(label);
-    g_free(prefix);
+    if (!vcpu)
+        return g_strdup("unknown");
+    if (vcpu->domid == XT_IDLE_DOMID)
+        return g_strdup("idle");
+    return g_strdup_printf("d%uv%u%s%s", vcpu->domid, vcpu->vcpu, vcpu->domain ? " " : "", vcpu->domain ? vcpu->domain : "");
 }
 
-static void add_sample(struct query *q, int64_t vcpu, int pcpu, bool migrated, int64_t ns)
+static struct xt_samples *group_of_measure(struct query *q, const struct xt_db_measure *m)
 {
-    if (q->by == XT_BY_VCPU) {
-        add_by_vcpu(q, vcpu, ns);
-        return;
-    }
-    char *prefix = run_prefix(q), *label;
-    if (q->by == XT_BY_PCPU)
-        label = g_strdup_printf("%spCPU %d", prefix, pcpu);
-    else
-        label = g_strdup_printf("%s%s", prefix, migrated ? "migrated" : "same pCPU");
-    unsigned index = q->several_runs       ? q->set->groups->len
-                     : q->by == XT_BY_PCPU ? (unsigned)MAX(pcpu, 0)
-                                           : migrated;
-    xt_samples_add(group_of(q, label, NULL, index), ns, 1);
-    g_free(label);
+    int64_t key = q->by == XT_BY_VCPU ? m->vcpu : q->by == XT_BY_PCPU ? m->pcpu : m->migrated;
+    struct xt_samples *group = g_hash_table_lookup(q->of_run, GSIZE_TO_POINTER(key));
+    if (group)
+        return group;
+
+    char *own = q->by == XT_BY_VCPU   ? vcpu_label(q, key)
+                : q->by == XT_BY_PCPU ? g_strdup_printf("pCPU %d", m->pcpu)
+                                      : g_strdup(m->migrated ? "migrated" : "same pCPU");
+    char *prefix = run_prefix(q), *label = g_strconcat(prefix, own, NULL);
+    bool by_key = !q->several_runs && q->by != XT_BY_VCPU;
+    group = group_of(q, label, NULL, by_key ? (unsigned)MAX(key, 0) : q->set->groups->len);
+    g_hash_table_insert(q->of_run, GSIZE_TO_POINTER(key), group);
+    g_free(own);
     g_free(prefix);
+    g_free(label);
+    return group;
 }
 
-static bool take_decision(void *user, const struct xt_db_decision *d)
+static bool take_measure(void *user, const struct xt_db_measure *m)
 {
     struct query *q = user;
-    bool wanted;
 
-    switch (q->metric) {
-    case XT_METRIC_CONTEXT_SWITCH:
-        if (d->is_switch && d->switch_ns >= 0 && !d->no_burn)
-            add_sample(q, d->next, d->pcpu, d->migrated, d->switch_ns);
-        return true;
-    case XT_METRIC_DECISION:
-        wanted = !d->no_burn;
-        break;
-    case XT_METRIC_DECISION_SWITCH:
-        wanted = d->is_switch && !d->no_burn;
-        break;
-    case XT_METRIC_DECISION_CONTINUE:
-        wanted = !d->is_switch && !d->no_burn;
-        break;
-    default:
-        wanted = d->no_burn;
+    if (q->set->is_latency) { /* that idle waited is nobody's latency */
+        const struct xt_db_vcpu *vcpu = g_hash_table_lookup(q->vcpus, &m->vcpu);
+        if (vcpu && vcpu->domid == XT_IDLE_DOMID)
+            return true;
     }
-    if (wanted && d->dur_ns >= 0)
-        add_sample(q, d->next, d->pcpu, d->migrated, d->dur_ns);
-    return true;
-}
-
-static bool take_dispatch(void *user, const struct xt_db_dispatch *d)
-{
-    static const enum xt_metric metrics[] = {
-        [XT_LATENCY_NONE] = XT_N_METRICS,
-        [XT_LATENCY_WAKE] = XT_METRIC_WAKE_LATENCY,
-        [XT_LATENCY_PREEMPT] = XT_METRIC_PREEMPT_LATENCY,
-        [XT_LATENCY_REPLENISH] = XT_METRIC_REPLENISH_LATENCY,
-    };
-    struct query *q = user;
-    const struct xt_db_vcpu *vcpu = g_hash_table_lookup(q->vcpus, &d->vcpu);
-
-    if (d->latency_ns >= 0 && metrics[d->latency_kind] == q->metric &&
-        !(vcpu && vcpu->domid == XT_IDLE_DOMID))
-        add_sample(q, d->vcpu, d->pcpu, d->flags & XT_D_MIGRATED, d->latency_ns);
+    xt_samples_add(group_of_measure(q, m), m->ns, 1);
     return true;
 }
 
@@ -193,10 +158,9 @@ static bool read_rows(struct query *q, GError **error)
         struct xt_db_vcpu *vcpu = vcpus->pdata[i];
         g_hash_table_insert(q->vcpus, &vcpu->id, vcpu);
     }
-    if (xt_metric_is_latency(q->metric))
-        ok = xt_db_each_dispatch(q->db, q->run->id, INT64_MIN, INT64_MAX, 0, take_dispatch, q, error);
-    else
-        ok = xt_db_each_decision(q->db, q->run->id, INT64_MIN, INT64_MAX, take_decision, q, error);
+    q->of_run = g_hash_table_new(NULL, NULL);
+    ok = xt_db_each_measure(q->db, q->run->id, q->metric, take_measure, q, error);
+    g_hash_table_unref(q->of_run);
     g_hash_table_unref(q->vcpus);
     g_ptr_array_unref(vcpus);
     return ok;

@@ -29,38 +29,56 @@ static int compare_samples(const void *a, const void *b)
     return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
-static void sort_and_merge(GArray *values)
+/* Where the count of ns is, or is to be: values are the slots of a hash table, free where count is 0. */
+static struct xt_sample *slot_of(GArray *values, int64_t ns)
 {
-    struct xt_sample *v = (struct xt_sample *)values->data;
-    unsigned kept = 0;
+    unsigned mask = values->len - 1, at = (unsigned)(((uint64_t)ns * 0x9e3779b97f4a7c15u) >> 32) & mask;
+    struct xt_sample *slots = (struct xt_sample *)values->data;
 
-    if (values->len == 0)
-        return;
-    qsort(v, values->len, sizeof(*v), compare_samples);
-    for (unsigned i = 1; i < values->len; i++) {
-        if (v[i].ns == v[kept].ns)
-            v[kept].count += v[i].count;
-        else
-            v[++kept] = v[i];
-    }
-    g_array_set_size(values, kept + 1);
+    while (slots[at].count > 0 && slots[at].ns != ns)
+        at = (at + 1) & mask;
+    return &slots[at];
 }
 
+static void grow(struct xt_samples *samples)
+{
+    GArray *old = samples->values;
+    samples->values = g_array_sized_new(FALSE, TRUE, sizeof(struct xt_sample), MAX(old->len * 2, 64));
+    g_array_set_size(samples->values, MAX(old->len * 2, 64));
+    for (unsigned i = 0; i < old->len; i++) {
+        const struct xt_sample *s = &g_array_index(old, struct xt_sample, i);
+        if (s->count > 0)
+            *slot_of(samples->values, s->ns) = *s;
+    }
+    g_array_unref(old);
+}
+
+/* Few values repeat often: memory follows their number, not n. */
 void xt_samples_add(struct xt_samples *samples, int64_t ns, uint64_t count)
 {
-    struct xt_sample sample = {ns, count};
     if (count == 0)
         return;
-    if (samples->values->len > 0 && samples->values->len % (1u << 20) == 0)
-        sort_and_merge(samples->values); /* few values repeat often: memory follows their number, not n */
-    g_array_append_val(samples->values, sample);
+    if (samples->n_values * 4 >= samples->values->len * 3)
+        grow(samples);
+    struct xt_sample *slot = slot_of(samples->values, ns);
+    samples->n_values += slot->count == 0;
+    slot->ns = ns;
+    slot->count += count;
     samples->n += count;
     samples->n_all += count;
 }
 
 void xt_samples_finish(struct xt_samples *samples)
 {
-    sort_and_merge(samples->values);
+    struct xt_sample *v = (struct xt_sample *)samples->values->data;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < samples->values->len; i++)
+        if (v[i].count > 0)
+            v[kept++] = v[i];
+    g_array_set_size(samples->values, kept);
+    if (kept > 0)
+        qsort(v, kept, sizeof(*v), compare_samples);
 }
 
 int64_t xt_samples_quantile(const struct xt_samples *samples, double p)

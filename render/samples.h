@@ -15,7 +15,8 @@ struct xt_samples {
     char *label;  /* hostile text; the group's */
     char *policy; /* gives the colour; NULL: by index */
     unsigned index;
-    GArray *values; /* struct xt_sample, ascending and distinct once finished */
+    GArray *values; /* struct xt_sample, ascending and distinct once finished; before, slots of a hash table */
+    unsigned n_values; /* distinct, before that */
     uint64_t n;
     uint64_t n_all;   /* before a subsample was taken */
     uint64_t dropped; /* not sampled: no start in the trace, or touched by lost records */

@@ -441,7 +441,7 @@ int main(int argc, char **argv)
     g_test_add_func("/render/scene/budget", test_budget);
     g_test_add_func("/render/scene/budget-unknown", test_budget_unknown);
     g_test_add_func("/render/scene/density", test_density);
-    g_test_add_func("/scene/owners", test_owners);
+    g_test_add_func("/render/scene/owners", test_owners);
     g_test_add_func("/render/samples/quantiles", test_quantiles);
     g_test_add_func("/render/samples/thin", test_thin);
     g_test_add_func("/render/bins", test_bins);
