@@ -13,8 +13,8 @@
 static const char sql[] =
     "SELECT r.name, r.path, m.miss, m.domid, m.vcpu, m.domain, m.release, m.deadline, m.period_ns, m.budget_ns,"
     " m.supplied_ns, m.short_ns, m.overload_ns, m.inversion_ns, m.latency_ns, m.unknown_ns, m.reference, m.line"
-    " FROM misses m JOIN runs r USING (run) WHERE m.run = coalesce(:run, m.run)"
-    " ORDER BY m.short_ns DESC, m.run, m.miss LIMIT :show";
+    " FROM misses m JOIN runs r USING (run) WHERE m.period IN (SELECT period FROM misses WHERE run = coalesce(:run, run)"
+    " ORDER BY short_ns DESC, run, miss LIMIT :show) ORDER BY m.short_ns DESC, m.run, m.miss";
 
 enum { NAME, PATH, MISS, DOMID, VCPU, DOMAIN, RELEASE, DEADLINE, LINE = 17 };
 

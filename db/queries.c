@@ -40,8 +40,9 @@ const struct xt_named_query xt_named_queries[] = {
       " round(sum(v.migrations) * 1e9 / r.duration_ns, 1) AS migrations_per_s"
       " FROM vcpu_stats v JOIN runs r USING (run) WHERE" OF_RUN("v.") "GROUP BY r.run ORDER BY r.run" },
     { "misses", "missed server periods, the worst first, each in a line",
-      "SELECT r.name AS run, m.short_ns, m.line FROM misses m JOIN runs r USING (run) WHERE" OF_RUN("m.")
-      "ORDER BY m.short_ns DESC LIMIT 50" },
+      "SELECT r.name AS run, m.short_ns, m.line FROM misses m JOIN runs r USING (run) WHERE m.period IN"
+      " (SELECT period FROM misses WHERE" OF_RUN("") "ORDER BY short_ns DESC, run, miss LIMIT 50)"
+      " ORDER BY m.short_ns DESC, m.run, m.miss" },
     { "misses-by-vcpu", "missed server periods by VCPU",
       "SELECT r.name AS run, r.policy, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, v.periods_judged, v.period_misses,"
       " round(100.0 * v.period_misses / v.periods_judged, 3) AS missed_pct"

@@ -257,7 +257,7 @@ CREATE TABLE period (
     replenished_ns INTEGER,      -- the replenishment that opened it, after its release; NULL: none stored here
     replenished_pcpu INTEGER     -- pCPU that wrote it
 );
-CREATE INDEX period_missed ON period(reservation, deadline, short_ns) WHERE missed; -- enough to list and number them
+CREATE INDEX period_missed ON period(reservation, deadline, short_ns, missed) WHERE missed; -- enough to list and number
 
 CREATE TABLE blame_part (
     -- Who held which pCPU while the VCPU of a missed period waited.
@@ -637,16 +637,20 @@ CREATE VIEW budgets AS
 
 CREATE VIEW misses AS
     -- Missed server periods, each with a line that says what happened. miss: its number in the run, by deadline, as
-    -- figures show it. Other columns: view periods.
-    SELECT v.run, row_number() OVER (PARTITION BY v.run ORDER BY p.deadline, v.id) AS miss, v.domid, v.vcpu, p.deadline - s.period_ns AS release, p.deadline, s.budget_ns, p.supplied_ns, p.short_ns,
-        p.deadline - p.ready_ns AS ready_ts, p.overload_ns, p.inversion_ns, p.latency_ns, p.unknown_ns, s.period_ns,
-        s.reference, v.domain, p.id AS period,
+    -- figures show it. Other columns: view periods. What comes of n is read from an index alone, so the worst of many cost
+    -- little to find: SELECT * FROM misses WHERE period IN (SELECT period FROM misses ORDER BY short_ns DESC LIMIT 10).
+    SELECT n.run, n.miss, n.domid, n.vcpu, n.deadline - n.period_ns AS release, n.deadline, n.budget_ns, p.supplied_ns,
+        n.short_ns, n.deadline - p.ready_ns AS ready_ts, p.overload_ns, p.inversion_ns, p.latency_ns, p.unknown_ns,
+        n.period_ns, n.reference, n.domain, n.period,
         printf('d%dv%d%s got %.3f of %.3f ms by its deadline at %.6f s, %.3f ms short; while it waited: %.3f ms overload, '
-            || '%.3f ms inversion, %.3f ms idle pCPU, %.3f ms unknown', v.domid, v.vcpu,
-            coalesce(' (' || v.domain || ')', ''), p.supplied_ns / 1e6, s.budget_ns / 1e6, p.deadline / 1e9,
-            p.short_ns / 1e6, p.overload_ns / 1e6, p.inversion_ns / 1e6, p.latency_ns / 1e6, p.unknown_ns / 1e6) AS line
-    FROM period p CROSS JOIN reservation s ON s.id = p.reservation CROSS JOIN vcpu v ON v.id = s.vcpu
-    WHERE p.missed;
+            || '%.3f ms inversion, %.3f ms idle pCPU, %.3f ms unknown', n.domid, n.vcpu,
+            coalesce(' (' || n.domain || ')', ''), p.supplied_ns / 1e6, n.budget_ns / 1e6, n.deadline / 1e9,
+            n.short_ns / 1e6, p.overload_ns / 1e6, p.inversion_ns / 1e6, p.latency_ns / 1e6, p.unknown_ns / 1e6) AS line
+    FROM (SELECT v.run, row_number() OVER (PARTITION BY v.run ORDER BY p.deadline, v.id) AS miss, v.domid, v.vcpu, v.domain,
+            p.deadline, p.short_ns, p.id AS period, s.budget_ns, s.period_ns, s.reference
+          FROM reservation s CROSS JOIN vcpu v ON v.id = s.vcpu
+              CROSS JOIN period p INDEXED BY period_missed ON p.reservation = s.id WHERE p.missed) n
+        LEFT JOIN period p ON p.id = n.period;
 
 CREATE VIEW blames AS
     -- Who held which pCPU while the VCPU of a missed period waited. period: as in view misses.

@@ -221,11 +221,12 @@ bool compare_add_miss_table(struct compare *c)
         "WHEN m.inversion_ns THEN 'later-deadline work' WHEN m.overload_ns THEN 'earlier-deadline work' "
         "WHEN m.latency_ns THEN 'an idle pCPU' ELSE 'unknown' END, m.deadline, m.budget_ns, m.supplied_ns, "
         "m.short_ns "
-        "FROM misses m JOIN run r ON r.id = m.run ORDER BY m.short_ns DESC, r.id, m.deadline LIMIT 20";
+        "FROM misses m JOIN run r ON r.id = m.run WHERE m.period IN (SELECT period FROM misses ORDER BY short_ns DESC, "
+        "run, miss LIMIT 20) ORDER BY m.short_ns DESC, m.run, m.miss";
     unsigned blocks = 0;
     sqlite3_stmt *stmt;
 
-    if (sqlite3_prepare_v2(xt_db_sqlite(c->db), "SELECT count(*) FROM misses", -1, &stmt, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(xt_db_sqlite(c->db), "SELECT count(*) FROM period WHERE missed", -1, &stmt, NULL) != SQLITE_OK)
         return fail(c);
     if (sqlite3_step(stmt) == SQLITE_ROW)
         blocks = (unsigned)sqlite3_column_int(stmt, 0);

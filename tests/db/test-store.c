@@ -309,6 +309,24 @@ static void test_second_run(struct fixture *f, gconstpointer unused)
     assert_answer(db, "SELECT policy, runs, periods, period_misses, period_miss_ratio, jobs, job_misses, migrations,"
                       " migrations_per_s FROM policy_stats",
                   "gEDF|2|2|2|1.0|2|2|2|1000000.0\nunknown|1|1|1|1.0|1|1|1|1000000.0\n");
+    GArray *misses = xt_db_misses(db, 2, INT64_MIN, INT64_MAX, &error);
+    must(misses != NULL, error);
+    g_assert_cmpuint(misses->len, ==, 1);
+    const struct xt_db_miss *miss = &g_array_index(misses, struct xt_db_miss, 0);
+    g_assert_true(miss->number == 1 && miss->release == 200 && miss->deadline == 700 && miss->short_ns == 150);
+    struct xt_db_period period;
+    must(xt_db_period_get(db, miss->id, &period, &error), error);
+    g_assert_true(period.vcpu == miss->vcpu && period.supplied_ns == 300 && period.blame_ns[XT_BLAME_LATENCY] == 100);
+    g_array_unref(misses);
+    misses = xt_db_misses(db, 2, 0, 700, &error); /* deadlines before 700 */
+    must(misses != NULL, error);
+    g_assert_cmpuint(misses->len, ==, 0);
+    g_array_unref(misses);
+    /* to list and number misses no period is read */
+    char *plan = ask(db, "EXPLAIN QUERY PLAN SELECT run, miss, period, short_ns FROM misses");
+    g_assert_nonnull(strstr(plan, "COVERING INDEX period_missed"));
+    g_assert_null(strstr(plan, "SEARCH p USING INTEGER PRIMARY KEY"));
+    g_free(plan);
     found = xt_db_run_find(db, "1", &error); /* a name goes before a number */
     g_assert_cmpint(found->id, ==, 3);
     g_assert_null(found->policy);
