@@ -83,21 +83,64 @@ static const struct {
       " WHERE p.n <> s.n" },
 };
 
+/* A sentence becomes NULL if a figure in it is. */
+static void report(const char *doing, const char *sentence, void (*finding)(void *user, const char *message), void *user)
+{
+    char *message = sentence ? NULL : g_strdup_printf("%s: NULL stands where a number belongs", doing);
+
+    finding(user, message ? message : sentence);
+    g_free(message);
+}
+
+/* Compares tables and views with those that this program makes. What is missing or changed makes other answers wrong. */
+static bool check_schema(sqlite3 *handle, void (*finding)(void *user, const char *message), void *user, GError **error)
+{
+    sqlite3 *made = NULL;
+    sqlite3_stmt *wanted = NULL, *found = NULL;
+    bool ok = sqlite3_open(":memory:", &made) == SQLITE_OK && xt_db_exec(made, xt_schema_sql, error);
+
+    wanted = ok ? xt_db_prepare(made, "SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL", error) : NULL;
+    found = wanted ? xt_db_prepare(handle, "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?", error) : NULL;
+    while (found && sqlite3_step(wanted) == SQLITE_ROW) {
+        const char *type = (const char *)sqlite3_column_text(wanted, 0), *name = (const char *)sqlite3_column_text(wanted, 1);
+        const char *sql = (const char *)sqlite3_column_text(wanted, 2);
+        sqlite3_bind_text(found, 1, type, -1, SQLITE_STATIC);
+        sqlite3_bind_text(found, 2, name, -1, SQLITE_STATIC);
+        bool there = sqlite3_step(found) == SQLITE_ROW;
+        if (!there || g_strcmp0((const char *)sqlite3_column_text(found, 0), sql) != 0) {
+            char *message = g_strdup_printf("%s %s %s", type, name, there ? "is not as xentrail makes it" : "is missing");
+            finding(user, message);
+            g_free(message);
+        }
+        sqlite3_reset(found);
+    }
+    sqlite3_finalize(found);
+    sqlite3_finalize(wanted);
+    sqlite3_close(made);
+    return found != NULL;
+}
+
 bool xt_db_check(struct xt_db *db, void (*finding)(void *user, const char *message),
                  void (*progress)(void *user, const char *doing), void *user, GError **error)
 {
     sqlite3 *handle = xt_db_sqlite(db);
 
+    if (!check_schema(handle, finding, user, error))
+        return false;
     for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
-        sqlite3_stmt *stmt = xt_db_prepare(handle, checks[i].sql, error);
+        sqlite3_stmt *stmt = NULL;
         int rc;
 
-        if (!stmt)
-            return false;
         if (progress)
             progress(user, checks[i].doing);
+        if (sqlite3_prepare_v2(handle, checks[i].sql, -1, &stmt, NULL) != SQLITE_OK) {
+            char *message = g_strdup_printf("%s: cannot be checked: %s", checks[i].doing, sqlite3_errmsg(handle));
+            finding(user, message);
+            g_free(message);
+            continue;
+        }
         while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-            finding(user, (const char *)sqlite3_column_text(stmt, 0));
+            report(checks[i].doing, (const char *)sqlite3_column_text(stmt, 0), finding, user);
         sqlite3_finalize(stmt);
         if (rc != SQLITE_DONE)
             finding(user, sqlite3_errmsg(handle));

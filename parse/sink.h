@@ -71,7 +71,7 @@ const char *xt_scheduler_name(enum xt_scheduler scheduler); /* as `xl info` spel
 
 static inline int64_t xt_cycles_ns(int64_t cycles, int64_t hz)
 {
-    return (int64_t)((double)cycles * 1e9 / (double)hz);
+    return (int64_t)((__int128)cycles * 1000000000 / hz);
 }
 
 /* One pCPU that wrote a window. */
