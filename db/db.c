@@ -102,7 +102,7 @@ static int look_inside(struct xt_db *db, GError **error)
             version > XT_DB_SCHEMA_VERSION
                 ? "%s: made by a newer xentrail (schema %d, this one knows %d): use that one"
                 : "%s: made by an older xentrail (schema %d, this one needs %d): import the recordings into a "
-                  "new database",
+                  "new database; `sqlite3 FILE 'SELECT name, path FROM run'` tells which they were",
             db->path, (int)version, XT_DB_SCHEMA_VERSION);
         return -1;
     }

@@ -243,3 +243,42 @@ bats_require_minimum_version 1.5.0
     run "$XENTRAIL" db nonsense "$db"
     [ "$status" = 2 ]
 }
+
+@test "db check finds what is missing: a view, an index, rows, a figure" {
+    import "$SOURCE/examples/gedf"
+    cp "$db" whole.db
+    while IFS='|' read -r sql words; do
+        cp whole.db "$db"
+        sqlite3 "$db" "$sql"
+        run "$XENTRAIL" db check "$db"
+        [ "$status" = 1 ] && [[ $output == *"$words"* ]] || { echo "$sql: $status $output"; false; }
+    done <<'END'
+DROP VIEW intervals|view intervals is missing
+DROP VIEW periods; CREATE VIEW periods AS SELECT 1 AS run|view periods is not as xentrail makes it
+DROP INDEX run_hash|index run_hash is missing
+DELETE FROM dispatch WHERE id = (SELECT max(id) FROM dispatch)|table dispatch has
+DELETE FROM period WHERE id = 7|table period has
+DELETE FROM how WHERE id = (SELECT min(how) FROM dispatch)|combination that is not there
+PRAGMA ignore_check_constraints = 1; PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'dispatches INTEGER NOT NULL', 'dispatches INTEGER') WHERE name = 'vcpu'; PRAGMA writable_schema = RESET; UPDATE vcpu SET dispatches = NULL WHERE domid = 1|table vcpu is not as xentrail makes it
+END
+}
+
+@test "a database of another schema version is refused, with the way out" {
+    import "$SOURCE/examples/gedf"
+    sqlite3 "$db" 'PRAGMA user_version = 1'
+    cp "$db" before
+    for command in "stats --db $db" "query --db $db SELECT+1" "gantt --db $db -o x.svg" "db check $db" \
+        "import --db $db $SOURCE/examples/pedf"; do
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr "$XENTRAIL" $command
+        [ "$status" = 3 ]
+        [[ $stderr == *"older xentrail (schema 1, this one needs "*"import the recordings into a new database"* ]]
+    done
+    [ "$(sqlite3 "$db" 'SELECT name FROM run')" = gedf ] # what the message says can be asked
+    sqlite3 "$db" 'SELECT path FROM run'
+    cmp "$db" before
+    sqlite3 "$db" 'PRAGMA user_version = 1000'
+    run --separate-stderr "$XENTRAIL" stats --db "$db"
+    [ "$status" = 3 ]
+    [[ $stderr == *"newer xentrail (schema 1000"*"use that one"* ]]
+}
