@@ -186,10 +186,12 @@ static bool overhead(struct machine *m, struct pstate *p, struct vstate *prev, s
 /* A step that concerns two VCPUs. */
 static bool replay_two(struct machine *m, struct pstate *p, const struct step *step, GError **error)
 {
+    /* a damaged record can name the VCPU that nobody's number is */
+    bool two = step->kind == STEP_DECISION || step->next != XT_NOBODY;
     struct vstate *prev = machine_vcpu(m, step->prev, error);
-    struct vstate *next = prev && step->next != XT_NOBODY ? machine_vcpu(m, step->next, error) : NULL;
+    struct vstate *next = prev && two ? machine_vcpu(m, step->next, error) : NULL;
 
-    if (!prev || (!next && step->next != XT_NOBODY))
+    if (!prev || (!next && two))
         return false;
     return step->kind == STEP_DECISION ? decided(m, p, prev, next, step, error) : overhead(m, p, prev, next, step, error);
 }
