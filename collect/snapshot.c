@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* {name of the file before, after (NULL: not taken then), command (SCHEDULER stands for sched-credit …), only

@@ -226,9 +226,9 @@ static void take_line(struct machine *m, const char *line)
 
     fprintf(m->log, "%s\n", line);
     fflush(m->log);
-    if (*line) {
+    if (*line && *line != '\r') {
         g_free(m->last_line);
-        m->last_line = g_utf8_make_valid(line, -1);
+        m->last_line = g_strchomp(g_utf8_make_valid(line, -1));
     }
     if (!step)
         return;
