@@ -29,6 +29,11 @@ const struct xt_named_query xt_named_queries[] = {
       " round(100.0 * v.running_ns / r.duration_ns, 3) AS running_pct, v.dispatches,"
       " v.running_ns / nullif(v.dispatches, 0) AS ns_per_dispatch"
       " FROM vcpu_stats v JOIN runs r USING (run) WHERE" OF_RUN("v.") "ORDER BY v.running_ns DESC LIMIT 20" },
+    { "cpu-time", "each domain's CPU time by the trace, and by xl vcpu-list before and after it (which is off by up to 0.1 s a VCPU)",
+      "SELECT r.name AS run, v.domid, v.domain, count(*) AS vcpus, round(sum(v.running_ns) / 1e9, 3) AS trace_s,"
+      " round(sum(v.cpu_time_after_s - v.cpu_time_before_s), 1) AS xl_s,"
+      " round(sum(v.running_ns) / 1e9 - sum(v.cpu_time_after_s - v.cpu_time_before_s), 3) AS difference_s"
+      " FROM vcpu_stats v JOIN runs r USING (run) WHERE" OF_RUN("v.") "GROUP BY v.run, v.domid ORDER BY v.run, v.domid" },
     { "pcpu-load", "how busy each pCPU was",
       "SELECT r.name AS run, p.pcpu, p.scheduler, p.cpupool, p.records, p.lost_records,"
       " round(100.0 - 100.0 * p.idle_ns / r.duration_ns, 3) AS busy_or_unknown_pct"

@@ -24,6 +24,18 @@ query() {
     done
 }
 
+@test "CPU time by the trace agrees with Xen's own accounts" {
+    host=$SOURCE/examples/gedf/host
+    for domain in vm1 vm2 vm3; do
+        said=$(cat "$host/xl-vcpu-list-before.txt" "$host/xl-vcpu-list-after.txt" |
+            awk -v d=$domain '$1 == d { n[$3]++; sum += n[$3] == 1 ? -$6 : $6 } END { printf "%.1f", sum }')
+        query --name cpu-time --run gedf --json
+        jq -e --arg d $domain --argjson said "$said" '.[] | select(.domain == $d) |
+            .xl_s == $said and (.trace_s - $said | fabs) <= 0.01 * $said + 0.1 * .vcpus' <<<"$output" ||
+            { echo "$domain: xl says $said"; echo "$output"; false; }
+    done
+}
+
 @test "formats agree, NULL is empty" {
     sql="SELECT 1 AS one, NULL AS none, 2.5 AS half, 'a,\"b' AS text"
     query "$sql"
