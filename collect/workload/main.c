@@ -127,13 +127,12 @@ static void *run_task(void *data)
 static void *run_background(void *data)
 {
     struct sched_param param = { 0 };
+    uint64_t turn = tsc_now();
     if (stay_on((int)(intptr_t)data))
         return NULL;
     sched_setscheduler(0, SCHED_IDLE, &param);
-    /* Without PAUSE: Xen can take a guest that pauses in a loop for one that waits for a lock, and the pCPU from it; an
-     * emulator leaves its translated code at every one. */
     for (;;)
-        __asm__ volatile("");
+        turn = take_turns(turn, tsc_now());
 }
 
 /* All memory is locked, and a small guest has no room for stacks of the default size. */

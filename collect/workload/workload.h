@@ -51,6 +51,9 @@ struct work_limits {
     uint64_t gap_cycles; /* a longer pause between two looks at the TSC is time that somebody else ran */
     uint64_t end_tsc;    /* give up there */
 };
+/* To be called all the time while a thread computes, with what it returned the last time: now and then it lets an emulator go
+ * on to other pCPUs. */
+uint64_t take_turns(uint64_t turn_tsc, uint64_t now_tsc);
 /* Works for as many cycles as wcet_ns stands for. False if end_tsc came first. buffer may be NULL. */
 bool work(const struct work_limits *limits, uint64_t wcet_ns, volatile unsigned char *buffer,
           size_t buffer_bytes);
