@@ -57,7 +57,7 @@ static inline bool is_ready(enum xt_state state)
 }
 
 /* Counts a check, and keeps it if its value exceeds the rule's default limit. */
-bool conform_check(struct machine *m, struct xt_violation violation, GError **error);
+bool conform_check(struct machine *m, const struct xt_violation *violation, GError **error);
 
 /* conform-shares.c: does the host snapshot tell caps or weights? */
 bool conform_has_shares(const struct machine *m);

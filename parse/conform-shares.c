@@ -72,7 +72,7 @@ static bool check_cap(struct machine *m, const struct share *share, GError **err
     if (share->cap <= 0)
         return true;
     violation.value = MAX(share->ran * 100 / XT_SHARE_WINDOW_NS - share->cap, 0) * 100 / share->cap;
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 static bool comparable(const struct share *a, const struct share *b)
@@ -99,7 +99,7 @@ static bool check_weights(struct machine *m, const struct share *a, const struct
         .end_ts = m->conform->window_end,
         .value = (int64_t)MIN(100 * (MAX(of_a, of_b) / least - 1), 1e9),
     };
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 bool conform_advance(struct machine *m, GError **error)

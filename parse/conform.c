@@ -57,25 +57,26 @@ static int64_t limit_of(const struct machine *m, enum xt_rule rule)
     return m->conform->results[rule].limit;
 }
 
-static bool check_if(struct machine *m, struct xt_violation violation, bool if_kept, bool if_in_step, GError **error)
+static bool check_if(struct machine *m, const struct xt_violation *violation, bool if_kept, bool if_in_step,
+                     GError **error)
 {
-    struct xt_rule_result *r = &m->conform->results[violation.rule];
+    struct xt_rule_result *r = &m->conform->results[violation->rule];
 
     r->checked++;
-    r->worst = MAX(r->worst, violation.value);
-    if (violation.value <= r->limit)
+    r->worst = MAX(r->worst, violation->value);
+    if (violation->value <= r->limit)
         return true;
     struct candidate candidate = {
-        .violation = violation,
-        .vcpu = violation.vcpu ? violation.vcpu->index : XT_NOBODY,
-        .other = violation.other ? violation.other->index : XT_NOBODY,
+        .violation = *violation,
+        .vcpu = violation->vcpu ? violation->vcpu->index : XT_NOBODY,
+        .other = violation->other ? violation->other->index : XT_NOBODY,
         .if_kept = if_kept,
         .if_in_step = if_in_step,
     };
     return xt_spill_append(m->conform->candidates, &candidate, 1, error);
 }
 
-bool conform_check(struct machine *m, struct xt_violation violation, GError **error)
+bool conform_check(struct machine *m, const struct xt_violation *violation, GError **error)
 {
     return check_if(m, violation, false, false, error);
 }
@@ -289,7 +290,7 @@ static bool check_order(struct machine *m, const struct vstate *v, int64_t since
         .value = longest,
     };
 
-    return check_if(m, violation, v->conform->wait_after_block, false, error);
+    return check_if(m, &violation, v->conform->wait_after_block, false, error);
 }
 
 /* v stops being eligible under its present deadline: was it passed over meanwhile? */
@@ -349,7 +350,7 @@ static bool check_budget(struct machine *m, struct vstate *v, GError **error)
         .end_ts = m->now,
         .value = over,
     };
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 /* The budget with which v was dispatched after blocking, where none was replenished meanwhile. */
@@ -407,7 +408,7 @@ static bool check_due(struct machine *m, struct vstate *v, GError **error)
         .end_ts = m->now,
         .value = m->now - s->deadline,
     };
-    return check_if(m, violation, false, true, error);
+    return check_if(m, &violation, false, true, error);
 }
 
 bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns, GError **error)
@@ -429,7 +430,7 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
             .end_ts = release,
             .value = release - m->now,
         };
-        if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check_if(m, early, false, true, error))
+        if (early.value > limit_of(m, XT_RULE_REPLENISHMENT) && !check_if(m, &early, false, true, error))
             return false;
         bool in_step = (deadline_now_ns - s->last_deadline_now) % r->period_ns == 0;
         c->in_step += in_step;
@@ -470,14 +471,14 @@ static bool check_places(struct machine *m, struct pstate *p, struct vstate *v, 
     };
 
     m->conform->running[slot] = v;
-    if (!conform_check(m, violation, error))
+    if (!conform_check(m, &violation, error))
         return false;
     if (!c->pinned)
         return true;
     violation.rule = XT_RULE_PIN;
     violation.other = NULL;
     violation.value = !xt_pcpu_set_has(c->usable, p->info->pcpu);
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
@@ -494,7 +495,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         .value = v->state != old_state,
     };
 
-    if (known && !conform_check(m, chain, error))
+    if (known && !conform_check(m, &chain, error))
         return false;
     if (new_state == XT_RUNNING && !m->run.core_scheduling && !check_places(m, p, v, error))
         return false;
@@ -582,7 +583,7 @@ static bool check_tickle(struct machine *m, uint32_t slot, bool answered, GError
         return false;
     if (since < 0 || (!answered && violation.value <= limit_of(m, XT_RULE_TICKLE)))
         return true;
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 static bool check_timer(struct machine *m, const struct pstate *p, int64_t slice_end, GError **error)
@@ -595,7 +596,7 @@ static bool check_timer(struct machine *m, const struct pstate *p, int64_t slice
         .value = m->now - slice_end,
     };
 
-    return react(m, violation.value, error) && conform_check(m, violation, error);
+    return react(m, violation.value, error) && conform_check(m, &violation, error);
 }
 
 bool conform_schedule(struct machine *m, struct pstate *p, int64_t slice_end, GError **error)
@@ -618,7 +619,7 @@ bool conform_tsc_back(struct machine *m, struct pstate *p, int64_t ts, uint64_t 
     };
 
     m->conform->results[XT_RULE_TSC_MONOTONIC].checked--; /* all were counted in advance */
-    return conform_check(m, violation, error);
+    return conform_check(m, &violation, error);
 }
 
 bool conform_end(struct machine *m, GError **error)
