@@ -386,12 +386,12 @@ static void read_record(struct decider *d, uint32_t header)
         if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
             tsc_back(d, c->tsc, previous);
     }
-    if (G_UNLIKELY(key->kind == XT_EV_LOST && key->row)) {
+    if (G_UNLIKELY(key && key->kind == XT_EV_LOST)) {
         lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
         return;
     }
     d->tsc = MAX(d->tsc, c->tsc + d->tsc_offset);
-    if (key->kind != XT_EV_OTHER)
+    if (key && key->kind != XT_EV_OTHER)
         take(d, xt_layout_of_key(d->layouts, key), header, xt_load_words(c->at, header, copy));
 }
 

@@ -51,11 +51,26 @@ void xt_distribution_free(struct xt_distribution *d)
     g_free(d);
 }
 
-static int compare_values(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+#define DIGIT_BITS 11
+#define DIGITS (1u << DIGIT_BITS)
 
-    return (x > y) - (x < y);
+/* Sorts non-negative values digit by digit, as many as the largest has; scratch is as large. The result is in one of the
+ * two, which is returned. */
+static int64_t *sort_values(int64_t *values, int64_t *scratch, unsigned n, int64_t largest)
+{
+    for (unsigned shift = 0; shift < 63 && largest >> shift; shift += DIGIT_BITS) {
+        unsigned starts[DIGITS + 1] = { 0 };
+        int64_t *swap = values;
+        for (unsigned i = 0; i < n; i++)
+            starts[(values[i] >> shift & (DIGITS - 1)) + 1]++;
+        for (unsigned d = 1; d < DIGITS; d++)
+            starts[d] += starts[d - 1];
+        for (unsigned i = 0; i < n; i++)
+            scratch[starts[values[i] >> shift & (DIGITS - 1)]++] = values[i];
+        values = scratch;
+        scratch = swap;
+    }
+    return values;
 }
 
 /* The buffer becomes a run: sorted, equal values together. */
@@ -67,11 +82,11 @@ static bool flush(struct xt_distribution *d, GError **error)
         d->runs = xt_spill_new(sizeof(struct item), SPILL_MEMORY, NULL);
     uint64_t start = xt_spill_count(d->runs);
     g_array_append_val(d->run_starts, start);
-    qsort(d->buffer, d->n_buffer, sizeof(*d->buffer), compare_values);
+    const int64_t *sorted = sort_values(d->buffer, d->buffer + BUFFER_VALUES, d->n_buffer, d->max);
     struct item items[MERGE_ITEMS];
     unsigned n = 0;
     for (unsigned i = 0; i < d->n_buffer; i++) {
-        if (n && items[n - 1].value == d->buffer[i]) {
+        if (n && items[n - 1].value == sorted[i]) {
             items[n - 1].count++;
             continue;
         }
@@ -80,7 +95,7 @@ static bool flush(struct xt_distribution *d, GError **error)
                 return false;
             n = 0;
         }
-        items[n++] = (struct item){ d->buffer[i], 1 };
+        items[n++] = (struct item){ sorted[i], 1 };
     }
     d->n_buffer = 0;
     return xt_spill_append(d->runs, items, n, error);
@@ -101,7 +116,7 @@ static bool add_many(struct xt_distribution *d, int64_t value, uint64_t count, G
         return true;
     }
     if (!d->buffer)
-        d->buffer = g_new(int64_t, BUFFER_VALUES);
+        d->buffer = g_new(int64_t, 2 * BUFFER_VALUES); /* half of it for sorting */
     for (; count; count--) {
         if (d->n_buffer == BUFFER_VALUES && !flush(d, error))
             return false;

@@ -17,7 +17,10 @@
 struct ratios {
     double ticks_per_ns[N_RATIOS];
     unsigned n, at;
+    double rough;         /* median of some of the last ones: to count wraps with, which takes no more */
+    unsigned rough_for;   /* so many more points */
 };
+#define ROUGH_POINTS 64
 
 struct xt_chain {
     bool have_point;
@@ -105,7 +108,11 @@ static void point(struct xt_chain *chain, uint64_t tsc, uint32_t run_ns, uint32_
     } else {
         if (!chain->ratios.n)
             return;
-        double expected = ticks / median(chain->ratios.ticks_per_ns, chain->ratios.n);
+        if (chain->ratios.rough_for-- == 0) {
+            chain->ratios.rough = median(chain->ratios.ticks_per_ns, chain->ratios.n);
+            chain->ratios.rough_for = chain->ratios.n < N_RATIOS ? 0 : ROUGH_POINTS;
+        }
+        double expected = ticks / chain->ratios.rough;
         ns = difference + WRAP_NS * round((expected - difference) / WRAP_NS);
     }
     block_add(chain, ticks, ns);

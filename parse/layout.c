@@ -10,6 +10,8 @@ static const struct xt_layout_table *const tables[] = {
     &xt_layouts_null, &xt_layouts_rtxen2, &xt_layouts_other,
 };
 
+#define FIRST_MULTIPLIER 2654436941u /* serves the rows of today; the search from here goes through all odd numbers */
+
 static int compare_rows(const void *a, const void *b)
 {
     const struct xt_layout *x = a, *y = b;
@@ -19,22 +21,31 @@ static int compare_rows(const void *a, const void *b)
     return (x->min_words > y->min_words) - (x->min_words < y->min_words);
 }
 
-static void index_row(struct xt_layout_index *index, unsigned number)
+static void index_slots(struct xt_layout *row)
 {
-    struct xt_layout *row = &index->rows[number];
-
     for (unsigned f = 0; f < row->n_fields; f++)
         if (row->fields[f].slot != XT_SLOT_NONE)
             row->by_slot[row->fields[f].slot] = (uint8_t)(f + 1);
-    for (unsigned words = row->min_words; words <= row->max_words; words++) {
-        uint32_t key = XT_LAYOUT_KEY(row->event | words << 28);
-        unsigned h = xt_layout_hash(key);
-        while (index->hash[h].row && index->hash[h].key != key)
-            h = (h + 1) % G_N_ELEMENTS(index->hash);
-        if (index->hash[h].row)
-            continue; /* the first row that fits */
-        index->hash[h] = (struct xt_layout_key){ key, (uint16_t)(number + 1), row->kind };
+}
+
+/* Puts all rows in their places; false if two meet. */
+static bool fill_hash(struct xt_layout_index *index)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(index->hash); i++)
+        index->hash[i].key = UINT32_MAX; /* no header's */
+    for (unsigned r = 0; r < index->n_rows; r++) {
+        const struct xt_layout *row = &index->rows[r];
+        for (unsigned words = row->min_words; words <= row->max_words; words++) {
+            uint32_t key = XT_LAYOUT_KEY(row->event | words << 28);
+            struct xt_layout_key *place = &index->hash[key * index->multiplier >> (32 - XT_LAYOUT_HASH_BITS)];
+            if (place->key == key)
+                continue; /* the first row that fits */
+            if (place->key != UINT32_MAX)
+                return false;
+            *place = (struct xt_layout_key){ key, (uint16_t)r, row->kind };
+        }
     }
+    return true;
 }
 
 struct xt_layout_index *xt_layout_index_new(void)
@@ -44,14 +55,15 @@ struct xt_layout_index *xt_layout_index_new(void)
 
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         index->n_rows += tables[t]->n_rows;
-    g_assert(index->n_rows < G_N_ELEMENTS(index->hash) / 4); /* none has many word counts */
     index->rows = g_new(struct xt_layout, index->n_rows);
     for (unsigned t = 0; t < G_N_ELEMENTS(tables); t++)
         for (unsigned r = 0; r < tables[t]->n_rows; r++)
             index->rows[n++] = tables[t]->rows[r];
     qsort(index->rows, n, sizeof(*index->rows), compare_rows);
     for (unsigned r = 0; r < n; r++)
-        index_row(index, r);
+        index_slots(&index->rows[r]);
+    for (index->multiplier = FIRST_MULTIPLIER; !fill_hash(index); index->multiplier += 2)
+        g_assert(index->multiplier != FIRST_MULTIPLIER - 2);
     return index;
 }
 
@@ -70,7 +82,7 @@ const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint
     unsigned lo = 0, hi = index->n_rows;
 
     *known = true;
-    if (key->row)
+    if (key)
         return xt_layout_of_key(index, key);
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;

@@ -98,15 +98,16 @@ extern const struct xt_layout_table xt_layouts_core, xt_layouts_credit, xt_layou
 #define XT_LAYOUTS(rows_) { .rows = (rows_), .n_rows = sizeof(rows_) / sizeof((rows_)[0]) }
 
 /* Lookup by event id and word count; built once per trace. The members are for xt_layout_lookup alone. */
-#define XT_LAYOUT_HASH_BITS 11
+#define XT_LAYOUT_HASH_BITS 12
 struct xt_layout_index {
     unsigned n_rows;
     struct xt_layout *rows; /* copies, sorted by (event, min_words): a row's number is its place */
     struct xt_layout_key {
         uint32_t key;  /* event and word count as in a record's header */
-        uint16_t row;  /* 1 + its number, 0: free */
+        uint16_t row;  /* its number */
         uint8_t kind;  /* of that row */
-    } hash[1 << XT_LAYOUT_HASH_BITS]; /* open addressing */
+    } hash[1 << XT_LAYOUT_HASH_BITS];
+    uint32_t multiplier; /* one by which no two rows meet in one place */
 };
 struct xt_layout_index *xt_layout_index_new(void);
 void xt_layout_index_free(struct xt_layout_index *index);
@@ -117,26 +118,20 @@ const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint
 
 #define XT_LAYOUT_KEY(header) ((header) & 0x7fffffffu)
 
-static inline unsigned xt_layout_hash(uint32_t key)
-{
-    return (key * 2654435761u) >> (32 - XT_LAYOUT_HASH_BITS);
-}
 
-/* What is known of a record from its header alone: row is 0 if no row fits. */
+/* What is known of a record from its header alone; NULL if no row fits. */
 static inline const struct xt_layout_key *xt_layout_lookup(const struct xt_layout_index *index, uint32_t header)
 {
     uint32_t key = XT_LAYOUT_KEY(header);
-    unsigned h = xt_layout_hash(key);
+    const struct xt_layout_key *found = &index->hash[key * index->multiplier >> (32 - XT_LAYOUT_HASH_BITS)];
 
-    while (index->hash[h].key != key && index->hash[h].row)
-        h = (h + 1) % (1u << XT_LAYOUT_HASH_BITS);
-    return &index->hash[h];
+    return found->key == key ? found : NULL;
 }
 
 static inline const struct xt_layout *xt_layout_of_key(const struct xt_layout_index *index,
                                                        const struct xt_layout_key *key)
 {
-    return &index->rows[key->row - 1];
+    return &index->rows[key->row];
 }
 
 /* Rows in the order of their number; NULL past the last. For tools that need every event there is. */

@@ -196,15 +196,15 @@ static bool read_records(struct reader *r)
         }
         uint32_t header = xt_load_word(c->at), bytes = xt_record_bytes(header);
         const struct xt_layout_key *key = xt_layout_lookup(r->layouts, header);
-        if (G_UNLIKELY(!key->row || bytes > (size_t)(c->window_stop - c->at)) && is_damage(r, header))
+        if (G_UNLIKELY(!key || bytes > (size_t)(c->window_stop - c->at)) && is_damage(r, header))
             break;
         records++;
         if (XT_HAS_TSC(header))
             see_tsc(r, xt_load_tsc(c->at));
-        if (G_UNLIKELY(!key->row)) {
+        if (G_UNLIKELY(!key)) {
             see_unknown(r, header);
         } else {
-            counts[key->row - 1]++;
+            counts[key->row]++;
             if (OF_INTEREST >> key->kind & 1)
                 ok = see_record(r, key, header);
         }
