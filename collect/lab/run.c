@@ -135,7 +135,8 @@ static unsigned memory_mib(const struct xt_scenario *s)
 
 /* One thread runs the pCPUs in turn, each until the next timer is due, which can be milliseconds away: to the others, time would
  * jump by as much, and a job would take that for time not run. This filter of a network without members has a timer of 50 us
- * that does nothing but end the turns. */
+ * that does nothing but end the turns. (A pCPU gets nothing if the one before used its turn to the end, so the workload gives it
+ * up earlier: take_turns() in collect/workload/work.c.) */
 static void add_turn_timer(GPtrArray *words)
 {
     g_ptr_array_add(words, g_strdup("-netdev"));
