@@ -91,7 +91,7 @@ static void put_timeline(struct writer *w, const char *json)
         "<div class=\"tip\" role=\"tooltip\" hidden></div>\n"
         "<p class=\"hint\">Drag or ← → to move, Ctrl + wheel, + − or a double click to zoom, n and p for the "
         "next and previous miss, "
-        "Home for the whole run. Times count from the run’s start.</p>\n"
+        "Home for the whole run. Times count from the run’s start. <span class=\"detail\"></span></p>\n"
         "<noscript><p>The timeline needs JavaScript; everything else on this page does "
         "without.</p></noscript>\n";
 

@@ -6,6 +6,7 @@
 #define MOST_INTERVALS 600000 /* of all runs together: some 10 MB of HTML */
 #define MOST_INTERVALS_OF_RUN 150000
 #define OVERVIEW_COLUMNS 1500
+#define MOST_MISSES 20000 /* of a run: half a megabyte */
 
 void xt_json_put_string(GString *out, const char *text)
 {
@@ -93,16 +94,29 @@ static void put_periods(GString *out, const struct xt_scene *scene)
     g_string_append(out, "]");
 }
 
-/* Misses of the whole run, also where the intervals are left to the overview. */
-static void put_misses(GString *out, const struct xt_scene *scene)
+/* Misses of the whole run, also where the intervals are left to the overview. If they are very many, there only the first
+ * of a VCPU in a column. */
+static void put_misses(GString *out, const struct xt_scene *overview, int64_t until)
 {
-    g_string_append(out, ",\"misses\":[");
-    for (unsigned n = 0; n < scene->misses->len; n++) {
-        const struct xt_scene_miss *p = &g_array_index(scene->misses, struct xt_scene_miss, n);
-        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d", n > 0 ? "," : "",
-                               p->vcpu, p->release, p->deadline, p->number);
+    const struct xt_density *d = overview->density;
+    bool thinned = overview->misses->len > MOST_MISSES, any = false;
+    int64_t *last = g_new(int64_t, overview->vcpus->len + 1); /* column of each VCPU's last miss */
+
+    for (unsigned v = 0; v < overview->vcpus->len; v++)
+        last[v] = -1;
+    g_string_append_printf(out, "%s,\"misses\":[", thinned ? ",\"thinned\":1" : "");
+    for (unsigned n = 0; n < overview->misses->len; n++) {
+        const struct xt_scene_miss *m = &g_array_index(overview->misses, struct xt_scene_miss, n);
+        int64_t column = (m->deadline - d->origin) / d->column_ns;
+        if (thinned && m->deadline > until && last[m->vcpu] == column)
+            continue;
+        last[m->vcpu] = column;
+        g_string_append_printf(out, "%s%d,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d", any ? "," : "", m->vcpu, m->release,
+                               m->deadline, m->number);
+        any = true;
     }
     g_string_append(out, "]");
+    g_free(last);
 }
 
 /* Rounded up: what there was is seen. */
@@ -203,7 +217,7 @@ static bool put_run(GString *out, struct xt_db *db, const struct xt_db_run *run,
     put_vcpus(out, scene);
     put_intervals(out, scene);
     put_periods(out, scene);
-    put_misses(out, overview);
+    put_misses(out, overview, until);
     if (!whole)
         put_overview(out, overview);
     g_string_append(out, "}");

@@ -12,6 +12,7 @@
   const tip = document.querySelector('.tip');
   const where = document.getElementById('where');
   const pick = document.getElementById('run');
+  const detail = document.querySelector('.hint .detail');
   const context = canvas.getContext('2d');
 
   const RUNNING = 0, RUNNABLE = 1;
@@ -58,6 +59,9 @@
     run = data.runs[index];
     run.rows = run.rows || unpack(run);
     rows = run.rows;
+    detail.textContent = !run.overview ? '' : `Boxes up to ${format(run.until)}; behind that columns of ${format(run.column)}, stacked by ` +
+      `share of time${run.overview.some((share) => share.c === 'others') ? ' (grey on a pCPU: other domains together)' : ''}` +
+      `${run.thinned ? ', and of misses one for each column and VCPU' : ''}.`;
     layOut();
     setView(0, run.ns);
   }
@@ -310,9 +314,12 @@
       const px = x(m.deadline);
       if (px - lastMiss < 2) continue;
       lastMiss = px;
-      const roomy = px - x(m.release) > 12;
-      arrow(px, y + 1, top + BAR, false, colours.miss, roomy ? 2 : 1);
-      if (!roomy) continue;
+      if (px - x(m.release) < 12) { /* a tick over the row, as in an overview: arrows would hide what it shows */
+        context.fillStyle = colours.miss;
+        context.fillRect(px - 0.75, y + 1, 1.5, top - y - 2);
+        continue;
+      }
+      arrow(px, y + 1, top + BAR, false, colours.miss, 2);
       context.fillRect(x(m.release), top + BAR, px - x(m.release), 2);
       context.font = "bold 10px 'Liberation Sans', Arial, sans-serif";
       context.textAlign = 'left';

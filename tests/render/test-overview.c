@@ -1,12 +1,14 @@
 /* Overviews from stored shares of time: every column of every row against the intervals themselves, added up nanosecond by
  * nanosecond. Two runs share the database; windows cut bins anywhere. */
 #include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
 #include <sqlite3.h>
 #include <string.h>
 
 #include "db/check.h"
 #include "db/store.h"
 #include "render/scene-query.h"
+#include "render/timeline-json.h"
 
 #define DURATION 1000003 /* ns, no multiple of anything */
 #define N_VCPUS 9
@@ -15,6 +17,8 @@
 
 static struct xt_vcpu vcpus[N_VCPUS];
 static const char *const names[] = { "plain", "core-scheduling" };
+static const char crowded[] = "crowded"; /* more intervals and misses than a report's timeline takes */
+#define N_MISSES 30000
 
 static void must(bool ok, GError *error)
 {
@@ -23,7 +27,7 @@ static void must(bool ok, GError *error)
 }
 
 /* The life of one VCPU, dispatch after dispatch; VCPU 0 is idle's. Some phases are long, some a few ns. */
-static void give_dispatches(const struct xt_sink *sink, struct xt_vcpu *vcpu, bool core_scheduling, GRand *rand)
+static void give_dispatches(const struct xt_sink *sink, struct xt_vcpu *vcpu, bool core_scheduling, bool short_ones, GRand *rand)
 {
     static const enum xt_state off_states[] = { XT_BLOCKED, XT_OFFLINE, XT_UNKNOWN, XT_NO_STATE };
     GError *error = NULL;
@@ -33,7 +37,7 @@ static void give_dispatches(const struct xt_sink *sink, struct xt_vcpu *vcpu, bo
                                  .pcpu = core_scheduling ? XT_NO_PCPU : g_rand_int_range(rand, 0, N_PCPUS),
                                  .from_pcpu = XT_NO_PCPU, .decision_ts = -1, .decision_ns = -1, .switch_ns = -1,
                                  .budget_left_ns = -1, .latency_ns = -1 };
-        int longest = 1 << g_rand_int_range(rand, 4, 15);
+        int longest = 1 << g_rand_int_range(rand, 4, short_ones ? 6 : 15);
         int64_t off = d.off_state == XT_NO_STATE ? 0 : g_rand_int_range(rand, 0, longest);
 
         d.ready_ts = MIN(ts + off, DURATION);
@@ -53,7 +57,21 @@ static void give_dispatches(const struct xt_sink *sink, struct xt_vcpu *vcpu, bo
     must(sink->dispatch(sink->self, &again, &error), error);
 }
 
-static void store_run(struct xt_db *db, const char *name, bool core_scheduling, GRand *rand)
+/* Misses one after the other, VCPU by VCPU, only behind the first half of the run. */
+static void give_misses(const struct xt_sink *sink, struct xt_vcpu *vcpu)
+{
+    GError *error = NULL;
+
+    for (int i = 0; i < N_MISSES / (N_VCPUS - 1); i++) {
+        int64_t deadline = DURATION / 2 + i * 100;
+        struct xt_period p = { .vcpu = vcpu, .release = deadline - 90, .deadline = deadline, .period_ns = 90, .budget_ns = 50,
+                               .ready_ts = deadline - 90, .short_ns = 1 + i, .judged = true, .missed = true };
+
+        must(sink->period(sink->self, &p, &error), error);
+    }
+}
+
+static void store_run(struct xt_db *db, const char *name, bool core_scheduling, bool is_crowded, GRand *rand)
 {
     struct xt_store_options options = { .name = name, .path = "by/hand", .policy = "gEDF" };
     struct xt_pcpu pcpus[N_PCPUS] = { { 0 } };
@@ -77,7 +95,9 @@ static void store_run(struct xt_db *db, const char *name, bool core_scheduling, 
         vcpus[v] = (struct xt_vcpu){ v, v == 0 ? XT_IDLE_DOMID : (uint16_t)(v / 2), (uint16_t)(v % 2) };
         for (unsigned i = 0; i < 2; i++)
             must(!sinks[i]->vcpu || sinks[i]->vcpu(sinks[i]->self, &vcpus[v], &error), error);
-        give_dispatches(sinks[1], &vcpus[v], core_scheduling, rand);
+        give_dispatches(sinks[1], &vcpus[v], core_scheduling, is_crowded, rand);
+        if (is_crowded && v > 0)
+            give_misses(sinks[1], &vcpus[v]);
         struct xt_change change = { .vcpu = &vcpus[v], .old_state = XT_BLOCKED, .new_state = XT_RUNNABLE };
         must(sinks[0]->change(sinks[0]->self, &change, &error), error); /* it is in the trace */
     }
@@ -203,6 +223,37 @@ static void check_window(struct xt_db *db, const struct xt_db_run *run, int64_t 
     xt_scene_free(scene);
 }
 
+/* Where a timeline has no room for every miss, each VCPU keeps the first of each column. */
+static void check_timeline(struct xt_db *db)
+{
+    GError *error = NULL;
+    char *text = xt_timeline_json(db, &error);
+    JsonParser *parser = json_parser_new();
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+
+    must(text != NULL, error);
+    must(json_parser_load_from_data(parser, text, -1, &error), error);
+    JsonArray *runs = json_object_get_array_member(json_node_get_object(json_parser_get_root(parser)), "runs");
+    JsonObject *run = json_array_get_object_element(runs, json_array_get_length(runs) - 1);
+    JsonArray *misses = json_object_get_array_member(run, "misses");
+    int64_t column_ns = json_object_get_int_member(run, "column");
+
+    g_assert_cmpstr(json_object_get_string_member(run, "name"), ==, crowded);
+    g_assert_cmpint(json_object_get_int_member(run, "thinned"), ==, 1);
+    g_assert_cmpint(json_object_get_int_member(run, "until"), <, DURATION / 2);
+    for (unsigned i = 0; i < json_array_get_length(misses); i += 4) {
+        int64_t vcpu = json_array_get_int_element(misses, i), deadline = json_array_get_int_element(misses, i + 2);
+
+        g_assert_true(g_hash_table_add(seen, GSIZE_TO_POINTER(deadline / column_ns * N_VCPUS + vcpu)));
+    }
+    for (int64_t v = 0; v < N_VCPUS - 1; v++)
+        for (int64_t i = 0; i < N_MISSES / (N_VCPUS - 1); i++)
+            g_assert_true(g_hash_table_contains(seen, GSIZE_TO_POINTER((DURATION / 2 + i * 100) / column_ns * N_VCPUS + v)));
+    g_hash_table_unref(seen);
+    g_object_unref(parser);
+    g_free(text);
+}
+
 static void count_places(void *user, const char *message)
 {
     *(unsigned *)user += strstr(message, "pCPUs gave") != NULL;
@@ -247,9 +298,9 @@ int main(int argc, char **argv)
     GError *error = NULL;
     struct xt_db *db = xt_db_open(path, XT_DB_CREATE, &error);
     must(db != NULL, error);
-    g_print("1..5\n");
+    g_print("1..6\n");
     for (unsigned r = 0; r < G_N_ELEMENTS(names); r++)
-        store_run(db, names[r], r == 1, rand);
+        store_run(db, names[r], r == 1, false, rand);
     for (unsigned r = 0; r < G_N_ELEMENTS(names); r++) {
         struct xt_db_run *run = xt_db_run_find(db, names[r], &error);
         must(run != NULL, error);
@@ -269,6 +320,13 @@ int main(int argc, char **argv)
     xt_db_close(db);
     check_checking(path);
     g_print("ok 5 - wrong places are found\n");
+    g_unlink(path);
+    db = xt_db_open(path, XT_DB_CREATE, &error);
+    must(db != NULL, error);
+    store_run(db, crowded, false, true, rand);
+    check_timeline(db);
+    g_print("ok 6 - a timeline with very many misses\n");
+    xt_db_close(db);
     g_rand_free(rand);
     g_unlink(path);
     g_rmdir(folder);
