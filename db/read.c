@@ -231,7 +231,8 @@ static enum step take_period(struct window *w)
 
 bool xt_db_period_get(struct xt_db *db, int64_t id, struct xt_db_period *period, GError **error)
 {
-    static const char sql[] = PERIOD_COLUMNS " FROM period x CROSS JOIN reservation s ON s.id = x.reservation WHERE x.id = ?1";
+    static const char sql[] = PERIOD_COLUMNS
+        " FROM period x CROSS JOIN reservation s ON s.id = x.reservation WHERE x.id = ?1";
     struct window w = { .db = db, .run = id, .user = period, .error = error };
     enum step step = walk(&w, sql, take_period);
 
@@ -462,10 +463,11 @@ static enum step pass_measure(struct window *w)
 }
 
 /* value and vcpu: columns of table. */
-static enum step walk_measures(struct window *w, const char *value, const char *vcpu, const char *chunks_of, const char *how)
+static enum step walk_measures(struct window *w, const char *value, const char *vcpu, const char *chunks_of,
+                               const char *how)
 {
-    char *sql = g_strdup_printf("SELECT %s, %s, x.pcpu, x.how%s AND x.how IN (SELECT id FROM how WHERE %s) AND %s IS NOT NULL",
-                                value, vcpu, chunks_of, how, value);
+    char *sql = g_strdup_printf("SELECT %s, %s, x.pcpu, x.how%s AND x.how IN (SELECT id FROM how WHERE %s)"
+                                " AND %s IS NOT NULL", value, vcpu, chunks_of, how, value);
     enum step step = walk(w, sql, pass_measure);
 
     g_free(sql);
@@ -479,9 +481,11 @@ bool xt_db_each_measure(struct xt_db *db, int64_t run, enum xt_metric metric,
     enum step step = GO_ON;
 
     if (measures[metric].dispatch_how)
-        step = walk_measures(&w, measures[metric].of_dispatch, "x.vcpu", CHUNKS_OF("dispatch"), measures[metric].dispatch_how);
-    if (step == GO_ON && measures[metric].decision_how) /* who goes on, or would have come */
-        step = walk_measures(&w, "x.dur_ns", "CASE WHEN (SELECT no_dispatch FROM how WHERE id = x.how) THEN x.next ELSE x.prev END",
+        step = walk_measures(&w, measures[metric].of_dispatch, "x.vcpu", CHUNKS_OF("dispatch"),
+                             measures[metric].dispatch_how);
+    if (step == GO_ON && measures[metric].decision_how) /* who would have come, or goes on */
+        step = walk_measures(&w, "x.dur_ns",
+                             "CASE WHEN (SELECT no_dispatch FROM how WHERE id = x.how) THEN x.next ELSE x.prev END",
                              CHUNKS_OF("decision"), measures[metric].decision_how);
     return step != FAIL;
 }

@@ -401,7 +401,12 @@ static bool take_edge(void *user, const struct xt_db_interval *row)
         return true;
 
     struct xt_scene_interval i = {
-        .vcpu = index, .state = row->state, .pcpu = row->pcpu, .ts = MAX(row->ts, edge->from), .end_ts = MIN(row->end_ts, edge->to)};
+        .vcpu = index,
+        .state = row->state,
+        .pcpu = row->pcpu,
+        .ts = MAX(row->ts, edge->from),
+        .end_ts = MIN(row->end_ts, edge->to),
+    };
     add_to_density(q, &i);
     if (row->state == XT_RUNNING)
         g_array_index(q->scene->vcpus, struct xt_scene_vcpu, index).running_ns += i.end_ts - i.ts;

@@ -5,8 +5,9 @@
     views.py XENTRAIL --synth XT-SYNTH [--bytes N]  a generated trace (default 100M), imported first
 
 Prints one table; each figure is the median of --times runs of the whole program, from its start to its end. Cold: the
-page cache was emptied before each run, else of the database alone (the heading says which). Only what has a goal is
-marked where it is missed; the exit status is 0 if every command worked, whatever it took.
+page cache was emptied before each run, else of the database alone (the heading says which). On a busy machine CPU time
+tells more than the rest. Only what has a goal is marked where it is missed; the exit status is 0 if every command worked,
+whatever it took.
 """
 import argparse
 import csv
@@ -63,7 +64,8 @@ class Bench:
 
     def heading(self):
         dropped = "the whole page cache" if os.access(DROP_CACHES, os.W_OK) else "the database, where nobody else holds it"
-        print(f"{self.db}: {os.path.getsize(self.db) / 1e6:.0f} MB; median of {self.times}; cold: {dropped} was dropped")
+        print(f"{self.db}: {os.path.getsize(self.db) / 1e6:.0f} MB; median of {self.times}; cold: {dropped} was dropped; "
+              f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
         print(f"{'what':44} {'rows, samples':>13} {'cold ms':>8} {'warm ms':>8} {'CPU ms':>8} {'goal ms':>8} "
               f"{'peak MB':>8}")
 
