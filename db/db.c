@@ -141,6 +141,7 @@ static bool open_handle(struct xt_db *db, int flags, GError **error)
 
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL); /* a schema can be hostile, too */
         return true;
     }
     if (!db->handle) {

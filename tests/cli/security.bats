@@ -64,3 +64,59 @@ setup() {
     run timeout 10 "$XENTRAIL" import --db a.db linked
     [ "$status" = 0 ]
 }
+
+@test "the program is built to withstand what gets through" {
+    command -v readelf >/dev/null || skip "no readelf"
+    nm -D "$XENTRAIL" | grep -q __asan_init && skip "sanitizers check more"
+    readelf -hW "$XENTRAIL" | grep -qE 'Type: *DYN'                   # position-independent
+    readelf -lW "$XENTRAIL" | grep -q GNU_RELRO
+    readelf -dW "$XENTRAIL" | grep -q BIND_NOW
+    readelf -lW "$XENTRAIL" | grep -qE 'GNU_STACK.* RW +0x'           # not executable
+    nm -D "$XENTRAIL" | grep -q __stack_chk_fail
+    nm -D "$XENTRAIL" | grep -q '__[a-z]*_chk@'                       # _FORTIFY_SOURCE
+}
+
+@test "no pragma that writes, no function that reaches out" {
+    "$XENTRAIL" import --db a.db "$SOURCE/examples/credit" 2>/dev/null
+    before=$(sha256sum a.db)
+    for sql in "PRAGMA journal_mode = WAL" "PRAGMA user_version = 7" "PRAGMA application_id = 1" "PRAGMA trusted_schema = 1" \
+        "PRAGMA wal_checkpoint" "PRAGMA optimize" "PRAGMA incremental_vacuum" "PRAGMA temp_store_directory = '/tmp'" \
+        "PRAGMA schema_version = 9" "PRAGMA query_only = 0" "SELECT * FROM pragma_journal_mode('wal')" \
+        "SELECT writefile('x', 'y')" "SELECT edit('x')" "SELECT fts3_tokenizer('simple')" "DETACH main" "REINDEX" "ANALYZE" \
+        "BEGIN" "SAVEPOINT x" "DROP VIEW runs" "CREATE VIRTUAL TABLE t USING fts5(a)" "ALTER TABLE run ADD COLUMN x" \
+        "REPLACE INTO run (id) VALUES (1)" "EXPLAIN DELETE FROM run"; do
+        run --separate-stderr "$XENTRAIL" query --db a.db "$sql"
+        [ "$status" = 2 ] && [ -z "$output" ] && [ -n "$stderr" ] || { echo "$sql: $status $output $stderr"; false; }
+    done
+    [ "$before" = "$(sha256sum a.db)" ]
+    [ "$(ls -A | grep -v separate-stderr)" = a.db ] # the others are bats'''
+}
+
+@test "what a hostile database's views try is fenced in, too" {
+    "$XENTRAIL" import --db a.db "$SOURCE/examples/credit" 2>/dev/null
+    sqlite3 a.db "DROP VIEW runs; CREATE VIEW runs AS SELECT load_extension('x') AS run, 1 AS name"
+    run --separate-stderr "$XENTRAIL" query --db a.db "SELECT * FROM runs"
+    [ "$status" != 0 ]
+    run --separate-stderr "$XENTRAIL" stats --db a.db
+    [ "$status" != 0 ]
+}
+
+@test "recording.json is read like the rest: no link, no pipe, no size, no depth" {
+    cp -R "$SOURCE/examples/credit" r
+    chmod -R u+w r
+    mv r/recording.json kept.json
+    ln -s "$PWD/kept.json" r/recording.json
+    run timeout 10 "$XENTRAIL" info r
+    [ "$status" = 3 ] && [[ $output == *"not a regular file"* ]]
+    rm r/recording.json
+    mkfifo r/recording.json
+    run timeout 10 "$XENTRAIL" info r
+    [ "$status" = 3 ] && [[ $output == *"not a regular file"* ]]
+    rm r/recording.json
+    printf '[%.0s' {1..200000} >r/recording.json
+    run timeout 10 "$XENTRAIL" info r
+    [ "$status" = 3 ] && [[ $output == *"nested more than 32 deep"* ]]
+    truncate -s 2M r/recording.json
+    run timeout 10 "$XENTRAIL" info r
+    [ "$status" = 3 ] && [[ $output == *"more than such a text can have"* ]]
+}
