@@ -89,7 +89,7 @@ setup() {
         [ "$status" = 2 ] && [ -z "$output" ] && [ -n "$stderr" ] || { echo "$sql: $status $output $stderr"; false; }
     done
     [ "$before" = "$(sha256sum a.db)" ]
-    [ "$(ls -A | grep -v separate-stderr)" = a.db ] # the others are bats'''
+    [ "$(ls -A | grep -v separate-stderr)" = a.db ] # the others are bats's
 }
 
 @test "what a hostile database's views try is fenced in, too" {

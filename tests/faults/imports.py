@@ -108,6 +108,10 @@ def limited(what, amount):
 def starve(first, second):
     """Whatever memory there is: status 4 or the signal of GLib, which does not return without memory; the database is as it
     was."""
+    with open(XENTRAIL, "rb") as f:
+        if b"__asan_init" in f.read():
+            say([], "an import that gets too little memory # skip AddressSanitizer needs all of it")
+            return
     xentrail("import", "--db", "m.db", first)
     before = content("m.db")
     wrong, ends = [], set()
