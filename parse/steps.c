@@ -1,6 +1,7 @@
 /* Steps of all pCPUs merged in order of time. Each pCPU's are made in batches, one being used while the next is made on
  * another core; whoever uses them makes them himself where nobody else has begun to. */
 #include "parse/decision.h"
+#include "parse/merge.h"
 #include "parse/parallel.h"
 
 #define ALL_STEPS 131072u /* of all pCPUs together */
@@ -20,19 +21,12 @@ struct lane {
     GError *error;               /* stands behind next_steps */
 };
 
-/* What the heap orders by; kept apart from the lanes to stay in few cache lines. */
-struct key {
-    uint64_t tsc;
-    uint32_t slot;
-};
-
 struct steps {
     struct step_options options;
     struct lane *lanes; /* by slot */
     uint32_t n_lanes;
     unsigned capacity; /* of a batch */
-    struct key *heap;
-    uint32_t n_heap;
+    struct merge merge;
     bool started;
 
     GMutex lock;
@@ -125,29 +119,6 @@ static bool next_batch(struct steps *s, struct lane *lane, GError **error)
     return true;
 }
 
-static bool key_less(const struct key *a, const struct key *b)
-{
-    return a->tsc != b->tsc ? a->tsc < b->tsc : a->slot < b->slot; /* slots ascend with pCPU numbers */
-}
-
-static inline void sift_down(struct steps *s, uint32_t i)
-{
-    struct key *heap = s->heap, moved = heap[i];
-
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= s->n_heap)
-            break;
-        if (child + 1 < s->n_heap && key_less(&heap[child + 1], &heap[child]))
-            child++;
-        if (!key_less(&heap[child], &moved))
-            break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = moved;
-}
-
 static bool start(struct steps *s, GError **error)
 {
     GError *failed = NULL;
@@ -155,41 +126,36 @@ static bool start(struct steps *s, GError **error)
     s->started = true;
     for (uint32_t i = 0; i < s->n_lanes; i++) {
         if (next_batch(s, &s->lanes[i], &failed))
-            s->heap[s->n_heap++] = (struct key){ s->lanes[i].steps[0].tsc, i };
+            merge_add(&s->merge, s->lanes[i].steps[0].tsc, i);
         if (failed) {
             g_propagate_error(error, failed);
             return false;
         }
     }
-    for (uint32_t i = s->n_heap / 2; i-- > 0;)
-        sift_down(s, i);
+    merge_order(&s->merge);
     return true;
 }
 
 /* Passes over the step handed out last. */
 static bool advance(struct steps *s, GError **error)
 {
-    struct lane *lane = &s->lanes[s->heap[0].slot];
+    struct lane *lane = &s->lanes[s->merge.keys[0].slot];
     GError *failed = NULL;
 
     if (++lane->at < lane->n || next_batch(s, lane, &failed))
-        s->heap[0].tsc = lane->steps[lane->at].tsc;
-    else
-        s->heap[0] = s->heap[--s->n_heap];
-    if (failed) {
+        merge_replace(&s->merge, lane->steps[lane->at].tsc);
+    else if (!failed)
+        merge_remove(&s->merge);
+    if (failed)
         g_propagate_error(error, failed);
-        return false;
-    }
-    if (s->n_heap)
-        sift_down(s, 0);
-    return true;
+    return !failed;
 }
 
 const struct step *steps_next(struct steps *s, uint32_t *slot, GError **error)
 {
-    if (!(s->started ? advance(s, error) : start(s, error)) || s->n_heap == 0)
+    if (!(s->started ? advance(s, error) : start(s, error)) || s->merge.n == 0)
         return NULL;
-    *slot = s->heap[0].slot;
+    *slot = s->merge.keys[0].slot;
     return &s->lanes[*slot].steps[s->lanes[*slot].at];
 }
 
@@ -203,7 +169,7 @@ struct steps *steps_new(const struct xt_trace *trace, const struct step_options 
     s->wake_at = 1 + n / 4;
     s->capacity = CLAMP(ALL_STEPS / 2 / MAX(n, 1), MIN_BATCH, MAX_BATCH);
     s->lanes = g_new0(struct lane, n + 1);
-    s->heap = g_new0(struct key, n + 1);
+    s->merge.keys = g_new0(struct merge_key, n + 1);
     g_mutex_init(&s->lock);
     g_cond_init(&s->queued);
     g_cond_init(&s->ready);
@@ -241,7 +207,7 @@ void steps_free(struct steps *s)
     g_cond_clear(&s->queued);
     g_cond_clear(&s->ready);
     g_mutex_clear(&s->lock);
-    g_free(s->heap);
+    g_free(s->merge.keys);
     g_free(s->lanes);
     g_free(s);
 }

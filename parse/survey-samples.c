@@ -1,4 +1,5 @@
 /* The replenishments that the survey kept, in order of time. */
+#include "parse/merge.h"
 #include "parse/survey.h"
 
 #define MERGE_MEMORY (2u << 20)
@@ -25,25 +26,9 @@ static bool load(struct reader *r, unsigned capacity, GError **error)
     return true;
 }
 
-static bool is_earlier(const struct reader *a, const struct reader *b)
+static uint64_t key_of(const struct reader *r)
 {
-    uint64_t x = xt_corrected_tsc(a->pcpu, a->items[a->at].tsc), y = xt_corrected_tsc(b->pcpu, b->items[b->at].tsc);
-
-    return x != y ? x < y : a->pcpu->pcpu < b->pcpu->pcpu;
-}
-
-static void sift_down(struct reader *heap, uint32_t n, uint32_t i)
-{
-    struct reader moved = heap[i];
-
-    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && is_earlier(&heap[child + 1], &heap[child]))
-            child++;
-        if (!is_earlier(&heap[child], &moved))
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = moved;
+    return xt_corrected_tsc(r->pcpu, r->items[r->at].tsc);
 }
 
 bool xt_survey_each_replenishment(const struct xt_survey *survey,
@@ -52,27 +37,30 @@ bool xt_survey_each_replenishment(const struct xt_survey *survey,
 {
     unsigned capacity = CLAMP(MERGE_MEMORY / (unsigned)sizeof(struct xt_replenish_sample) / MAX(survey->n_pcpus, 1),
                               MIN_ITEMS, MAX_ITEMS);
-    struct reader *heap = g_new0(struct reader, survey->n_pcpus + 1);
+    struct reader *readers = g_new0(struct reader, survey->n_pcpus + 1);
     struct xt_replenish_sample *items = g_new(struct xt_replenish_sample, (size_t)capacity * (survey->n_pcpus + 1));
-    uint32_t n = 0;
+    struct merge merge = { g_new(struct merge_key, survey->n_pcpus + 1), 0 };
     bool ok = true;
 
     for (uint32_t i = 0; ok && i < survey->n_pcpus; i++) {
-        heap[n] = (struct reader){ .pcpu = &survey->pcpus[i], .items = items + (size_t)capacity * i };
-        ok = load(&heap[n], capacity, error);
-        n += heap[n].n > 0;
+        readers[i] = (struct reader){ .pcpu = &survey->pcpus[i], .items = items + (size_t)capacity * i };
+        ok = load(&readers[i], capacity, error);
+        if (readers[i].n)
+            merge_add(&merge, key_of(&readers[i]), i);
     }
-    for (uint32_t i = n / 2; ok && i-- > 0;)
-        sift_down(heap, n, i);
-    while (ok && n) {
-        each(user, &heap[0].items[heap[0].at++]);
-        ok = load(&heap[0], capacity, error);
-        if (heap[0].n == 0)
-            heap[0] = heap[--n];
-        sift_down(heap, n, 0);
+    merge_order(&merge);
+    while (ok && merge.n) {
+        struct reader *r = &readers[merge.keys[0].slot];
+        each(user, &r->items[r->at++]);
+        ok = load(r, capacity, error);
+        if (r->n)
+            merge_replace(&merge, key_of(r));
+        else
+            merge_remove(&merge);
     }
+    g_free(merge.keys);
     g_free(items);
-    g_free(heap);
+    g_free(readers);
     return ok;
 }
 

@@ -1,8 +1,9 @@
-/* Merging: one cursor per pCPU reads its windows in file order; a heap yields the cursor with the smallest TSC. */
+/* Merging: one cursor per pCPU reads its windows in file order; the one with the smallest TSC is next. */
 #include "parse/record.h"
 
 #include "parse/cursor.h"
 #include "parse/error.h"
+#include "parse/merge.h"
 
 /* What stands at the head of a pCPU's cursor. */
 struct head {
@@ -11,20 +12,13 @@ struct head {
     bool gap; /* a lost-records record whose gap has not been handed out yet */
 };
 
-/* What the heap orders by; kept apart from the cursors to stay in few cache lines. */
-struct key {
-    uint64_t tsc;
-    uint32_t slot;
-};
-
 struct xt_trace {
     struct xt_trace_options options;
     struct xt_source source;
     struct xt_layout_index *layouts;
     struct xt_survey *survey;
     struct head *heads; /* by slot */
-    struct key *heap;
-    uint32_t n_heap;
+    struct merge merge;
     bool advance; /* the record handed out last still has to be passed over */
     bool started;
     int selected; /* slot, -1 all */
@@ -36,7 +30,7 @@ void xt_trace_rewind(struct xt_trace *trace)
 {
     for (uint32_t i = 0; i < trace->survey->n_pcpus; i++)
         xt_cursor_rewind(&trace->heads[i].cursor, 0);
-    trace->n_heap = 0;
+    trace->merge.n = 0;
     trace->started = trace->advance = false;
 }
 
@@ -62,35 +56,12 @@ static int load(struct head *h, GError **error)
     return 1;
 }
 
-static bool key_less(const struct key *a, const struct key *b)
-{
-    return a->tsc != b->tsc ? a->tsc < b->tsc : a->slot < b->slot; /* slots ascend with pCPU numbers */
-}
-
-static void sift_down(struct xt_trace *trace, uint32_t i)
-{
-    struct key *heap = trace->heap, moved = heap[i];
-
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= trace->n_heap)
-            break;
-        if (child + 1 < trace->n_heap && key_less(&heap[child + 1], &heap[child]))
-            child++;
-        if (!key_less(&heap[child], &moved))
-            break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = moved;
-}
-
-static void set_key(const struct xt_trace *trace, struct key *key, const struct head *h, uint64_t previous)
+/* What orders the head. previous: the TSC of the record before it. */
+static uint64_t key_of(const struct xt_trace *trace, const struct head *h, uint64_t previous)
 {
     uint64_t tsc = h->gap ? xt_gap_start(h->cursor.at, h->cursor.tsc, previous) : h->cursor.tsc;
 
-    key->slot = h->cursor.slot;
-    key->tsc = xt_corrected_tsc(&trace->survey->pcpus[key->slot], tsc);
+    return xt_corrected_tsc(&trace->survey->pcpus[h->cursor.slot], tsc);
 }
 
 static bool start(struct xt_trace *trace, GError **error)
@@ -102,11 +73,10 @@ static bool start(struct xt_trace *trace, GError **error)
         if (loaded < 0)
             return false;
         if (loaded)
-            set_key(trace, &trace->heap[trace->n_heap++], &trace->heads[i],
-                    xt_raw_tsc(&trace->survey->pcpus[i], trace->survey->first_tsc));
+            merge_add(&trace->merge,
+                      key_of(trace, &trace->heads[i], xt_raw_tsc(&trace->survey->pcpus[i], trace->survey->first_tsc)), i);
     }
-    for (uint32_t i = trace->n_heap / 2; i-- > 0;)
-        sift_down(trace, i);
+    merge_order(&trace->merge);
     trace->started = true;
     return true;
 }
@@ -114,25 +84,23 @@ static bool start(struct xt_trace *trace, GError **error)
 /* Passes over what was handed out last and puts its cursor back in order. */
 static bool advance(struct xt_trace *trace, GError **error)
 {
-    struct head *h = &trace->heads[trace->heap[0].slot];
+    struct head *h = &trace->heads[trace->merge.keys[0].slot];
     uint64_t previous = h->cursor.tsc;
+    int loaded = 1;
 
     trace->advance = false;
     if (h->gap) {
         h->gap = false;
-        trace->heap[0].tsc = xt_corrected_tsc(&trace->survey->pcpus[h->cursor.slot], h->cursor.tsc);
     } else {
         h->cursor.at += h->bytes;
-        int loaded = load(h, error);
-        if (loaded < 0)
-            return false;
-        if (loaded)
-            set_key(trace, &trace->heap[0], h, previous);
-        else
-            trace->heap[0] = trace->heap[--trace->n_heap];
+        loaded = load(h, error);
     }
-    if (trace->n_heap)
-        sift_down(trace, 0);
+    if (loaded < 0)
+        return false;
+    if (loaded)
+        merge_replace(&trace->merge, key_of(trace, h, previous));
+    else
+        merge_remove(&trace->merge);
     return true;
 }
 
@@ -142,13 +110,13 @@ bool xt_trace_next_or_gap(struct xt_trace *trace, struct xt_record *record, GErr
         return false;
     if (trace->advance && !advance(trace, error))
         return false;
-    if (trace->n_heap == 0)
+    if (trace->merge.n == 0)
         return false;
     trace->advance = true;
 
-    struct head *h = &trace->heads[trace->heap[0].slot];
+    struct head *h = &trace->heads[trace->merge.keys[0].slot];
     uint32_t header = h->header, slot = h->cursor.slot;
-    record->tsc = trace->heap[0].tsc;
+    record->tsc = trace->merge.keys[0].tsc;
     record->offset = xt_cursor_offset(&h->cursor);
     record->event = XT_EVENT(header);
     record->slot = slot;
@@ -206,7 +174,7 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
     }
     if (!start(trace, error))
         return false;
-    while (trace->n_heap && trace->heap[0].tsc < tsc)
+    while (trace->merge.n && trace->merge.keys[0].tsc < tsc)
         if (!advance(trace, error))
             return false;
     return true;
@@ -217,7 +185,7 @@ static void prepare_cursors(struct xt_trace *trace)
     uint32_t n = trace->survey->n_pcpus;
 
     trace->heads = g_new0(struct head, n + 1);
-    trace->heap = g_new0(struct key, n + 1);
+    trace->merge.keys = g_new0(struct merge_key, n + 1);
     for (uint32_t i = 0; i < n; i++)
         xt_cursor_init(&trace->heads[i].cursor, &trace->source, trace->survey, i, xt_cursor_capacity(n));
 }
@@ -261,7 +229,7 @@ void xt_trace_free(struct xt_trace *trace)
     for (uint32_t i = 0; trace->heads && i < trace->survey->n_pcpus; i++)
         xt_cursor_clear(&trace->heads[i].cursor);
     g_free(trace->heads);
-    g_free(trace->heap);
+    g_free(trace->merge.keys);
     if (!trace->is_view) {
         xt_survey_free(trace->survey);
         xt_layout_index_free(trace->layouts);
