@@ -6,7 +6,7 @@
 
 #define MIN_MARKS 100
 #define COARSE_MARKS 2000u  /* looked at in the first pass, spread evenly */
-#define FINE_MARKS 5000u
+#define FINE_MARKS 2000u
 #define MIN_OVERLAP 0.5     /* of the marks must lie in the run */
 #define MIN_BINS 4096
 #define MAX_BINS 65536
@@ -44,7 +44,9 @@ static double coarse_score(const struct search *s, int64_t offset_ns)
     guint step = MAX(s->n_marks / COARSE_MARKS, 1), inside = 0, seen = 0;
     double sum = 0;
 
-    for (guint i = 0; i < s->n_marks; i += step) {
+    for (guint i = 0; i < s->n_marks; i++) {
+        if (!xt_fit_samples(i, step))
+            continue;
         int64_t bin = (s->marks[i].ns + offset_ns) / s->bin_ns;
         seen++;
         if (s->marks[i].ns + offset_ns < 0 || bin >= s->n_bins)
@@ -60,7 +62,9 @@ static double fine_score(const struct search *s, int64_t offset_ns)
     guint step = MAX(s->n_marks / FINE_MARKS, 1);
     uint64_t known = 0, running = 0;
 
-    for (guint i = 0; i < s->n_marks; i += step) {
+    for (guint i = 0; i < s->n_marks; i++) {
+        if (!xt_fit_samples(i, step))
+            continue;
         enum xt_ran ran = xt_supply_ran(s->supply, s->domid, s->marks[i].vcpu, s->marks[i].ns + offset_ns,
                                          XT_FIT_SLACK_NS);
         known += ran != XT_RAN_UNKNOWN;

@@ -6,12 +6,14 @@
 #include "parse/fit.h"
 #include "parse/wander.h"
 
-#define MAX_MARKS 200000u /* kept; of more every second one is dropped, again and again */
+#define MAX_MARKS 200000u /* kept; of more half are dropped, again and again */
 #define MIN_MARKS 20
 #define MIN_SHARE 0.95
 #define GOOD_SHARE 0.995     /* below, an anchored clock is looked at more closely */
 #define NEAR_NS 5000000       /* a pair of readings may be torn apart by as much as a VCPU waits */
 #define MAX_HZ_DIFFERENCE 0.01
+#define RATE_STEP_PPM 100 /* what is left of it is followed */
+#define MAX_RATE_PPM 500  /* NTP slews no faster */
 #define FAR (INT64_MAX / 4) /* ns: no run is there, and sums of a few such times are whole */
 
 struct clock {
@@ -56,7 +58,7 @@ struct xt_job_log {
     GArray *marks;    /* of struct mark */
     GArray *losses;   /* of struct loss */
     uint64_t lost;
-    unsigned mark_step, marks_skipped;
+    uint32_t mark_step, marks_seen;
     double tsc_hz; /* 0: not said */
     struct moment end;
 };
@@ -166,12 +168,14 @@ void xt_job_log_mark(struct xt_job_log *log, unsigned clock, int vcpu, int64_t t
 {
     struct mark mark = { time, clock, vcpu };
 
-    if (log->marks_skipped++ % log->mark_step)
+    if (!xt_fit_samples(log->marks_seen++, log->mark_step))
         return;
     if (log->marks->len == MAX_MARKS) {
-        for (unsigned i = 0; i < MAX_MARKS / 2; i++)
-            g_array_index(log->marks, struct mark, i) = g_array_index(log->marks, struct mark, 2 * i);
-        g_array_set_size(log->marks, MAX_MARKS / 2);
+        guint kept = 0;
+        for (guint i = 0; i < MAX_MARKS; i++)
+            if (xt_fit_samples(i, 2))
+                g_array_index(log->marks, struct mark, kept++) = g_array_index(log->marks, struct mark, i);
+        g_array_set_size(log->marks, kept);
         log->mark_step *= 2;
     }
     g_array_append_val(log->marks, mark);
@@ -479,14 +483,44 @@ static void describe_wander(const struct placing *p, struct xt_fit *fit)
     fit->chance = p->wander->chance;
 }
 
-/* Follows the clock if one offset for all of the run does not do; false if that is no better. */
-static bool follow(struct placing *p, const GArray *marks, int64_t elsewhere_ns, struct xt_fit *fit)
+/* Marks stretched by rate, with the first where it is. */
+static GArray *stretch_marks(const GArray *marks, double rate)
+{
+    GArray *stretched = g_array_copy((GArray *)marks);
+
+    for (guint i = 1; i < stretched->len; i++) {
+        struct xt_fit_mark *m = &g_array_index(stretched, struct xt_fit_mark, i);
+        m->ns += (int64_t)(rate * (double)(m->ns - g_array_index(marks, struct xt_fit_mark, 0).ns));
+    }
+    return stretched;
+}
+
+/* Makes what was found for stretched marks hold for the marks themselves. */
+static void unstretch(struct xt_wander *wander, int64_t origin_ns, double rate)
+{
+    for (guint t = 0; t < wander->tracks->len; t++) {
+        GArray *knots = g_array_index(wander->tracks, struct xt_wander_track, t).knots;
+        for (guint i = 0; i < knots->len; i++) {
+            struct xt_wander_knot *knot = &g_array_index(knots, struct xt_wander_knot, i);
+            int64_t by = (int64_t)((double)(knot->ns - origin_ns) * (rate / (1 + rate)));
+            knot->ns -= by;
+            knot->offset_ns += by;
+        }
+    }
+}
+
+/* Follows the clock, its times stretched by rate, if one offset for all of the run does not do; false if that is no
+ * better. */
+static bool follow(struct placing *p, const GArray *marks, double rate, int64_t elsewhere_ns, struct xt_fit *fit)
 {
     const struct xt_fit straight = *fit;
+    GArray *stretched = stretch_marks(marks, rate);
 
-    p->wander = xt_wander_follow(marks, p->supply, (uint16_t)p->domid, p->offset_ns, elsewhere_ns);
+    p->wander = xt_wander_follow(stretched, p->supply, (uint16_t)p->domid, p->offset_ns, elsewhere_ns);
+    g_array_unref(stretched);
     if (!p->wander)
         return false;
+    unstretch(p->wander, g_array_index(marks, struct xt_fit_mark, 0).ns, rate);
     weigh(p, fit);
     if (fit->share >= MIN_SHARE && fit->share > straight.share) {
         describe_wander(p, fit);
@@ -515,27 +549,67 @@ static void mend_anchors(struct placing *p, struct xt_fit *fit)
         weigh(p, fit);
     }
     if (fit->share < GOOD_SHARE)
-        follow(p, marks, 0, fit);
+        follow(p, marks, 0, 0, fit);
     g_array_unref(marks);
 }
 
-/* Nothing ties the guest's clock: looks for the offset at which it only executes while it runs. */
+/* Looks for an offset of marks of that rate. */
+static bool try_rate(struct placing *p, const GArray *marks, double rate, struct xt_fit *fit)
+{
+    struct xt_fit_offset found;
+    GArray *stretched = stretch_marks(marks, rate);
+    bool ok = xt_fit_offset(stretched, p->supply, (uint16_t)p->domid, &found) && rate == 0;
+
+    g_array_unref(stretched);
+    if (found.share == 0)
+        return false;
+    use_offset(p, fit, &found);
+    if (rate == 0)
+        weigh(p, fit);
+    return (ok && fit->share >= GOOD_SHARE) || follow(p, marks, rate, found.second_ns, fit) || ok;
+}
+
+/* The rate that the clock kept over all, from end to end of what was found. */
+static double rate_of(const struct placing *p)
+{
+    const GArray *knots = p->wander ? g_array_index(p->wander->tracks, struct xt_wander_track, 0).knots : NULL;
+
+    if (!knots || knots->len < 2)
+        return 0;
+    const struct xt_wander_knot *first = &g_array_index(knots, struct xt_wander_knot, 0), *last = first + knots->len - 1;
+    return last->ns > first->ns ? (double)(last->offset_ns - first->offset_ns) / (double)(last->ns - first->ns) : 0;
+}
+
+/* Takes what a rate leads to if more marks fit than so far. */
+static void improve(struct placing *p, const GArray *marks, double rate, struct xt_fit *fit)
+{
+    struct placing trial = *p;
+    struct xt_fit found = { .clock = XT_GUEST_FITTED, .tsc_hz = fit->tsc_hz };
+
+    trial.wander = NULL;
+    if (!try_rate(&trial, marks, rate, &found) || found.share <= fit->share) {
+        xt_wander_free(trial.wander);
+        return;
+    }
+    xt_wander_free(p->wander);
+    *p = trial;
+    *fit = found;
+}
+
+/* Nothing ties the guest's clock: looks for the offset, if need be at several rates, at which it only executes while it
+ * runs. */
 static bool find_offset(struct placing *p, struct xt_fit *fit)
 {
     GArray *marks = mono_marks(p);
-    struct xt_fit_offset found = { 0 };
-    bool ok = p->supply && xt_fit_offset(marks, p->supply, (uint16_t)p->domid, &found);
 
-    if (found.share > 0) {
-        use_offset(p, fit, &found);
-        weigh(p, fit);
-    }
-    if (found.share > 0 && fit->share < GOOD_SHARE)
-        ok = follow(p, marks, found.second_ns, fit) || ok;
+    fit->clock = XT_GUEST_UNTIED;
+    for (int step = 0; p->supply && fit->clock == XT_GUEST_UNTIED && step <= 2 * MAX_RATE_PPM / RATE_STEP_PPM; step++)
+        improve(p, marks, (step + 1) / 2 * (step % 2 ? RATE_STEP_PPM : -RATE_STEP_PPM) * 1e-6, fit);
+    if (p->wander && fit->share < GOOD_SHARE) /* a slope is followed less closely than a level */
+        improve(p, marks, rate_of(p), fit);
     g_array_unref(marks);
-    if (ok)
+    if (fit->clock == XT_GUEST_FITTED)
         return true;
-    *fit = (struct xt_fit){ .clock = XT_GUEST_UNTIED, .tsc_hz = fit->tsc_hz };
     fit->why = g_strdup("nothing ties the guest's clock to the TSC, and no offset lets it execute only while its VCPUs "
                         "run: log pairs of CLOCK_MONOTONIC and TSC in the guest (run xentrail-workload in it, or write "
                         "guests/NAME.clock, see docs/ctf.md)");

@@ -126,15 +126,15 @@ static GArray *follow(struct walk *w, const GArray *pcpus, int64_t offset_ns, do
     return tracks;
 }
 
-/* Some of the marks, evenly spread, that lie in the run if the offset is offset_ns. */
+/* Some of the marks that lie in the run if the offset is offset_ns. */
 static void choose_marks(struct walk *w, const GArray *marks, int64_t offset_ns)
 {
-    guint step = marks->len / MAX_MARKS + 1;
+    guint step = marks->len / (MAX_MARKS * 3 / 4) + 1;
 
     g_array_set_size(w->marks, 0);
-    for (guint i = 0; i < marks->len; i += step) {
+    for (guint i = 0; i < marks->len && w->marks->len < MAX_MARKS; i++) {
         const struct xt_fit_mark *m = &g_array_index(marks, struct xt_fit_mark, i);
-        if (m->ns + offset_ns >= 0 && m->ns + offset_ns <= xt_supply_duration_ns(w->supply))
+        if (xt_fit_samples(i, step) && m->ns + offset_ns >= 0 && m->ns + offset_ns <= xt_supply_duration_ns(w->supply))
             g_array_append_val(w->marks, *m);
     }
 }
@@ -173,7 +173,7 @@ static struct play play_of(const struct walk *w, const struct xt_wander_track *t
 
     if (!xt_supply_interval(w->supply, w->domid, mark(w, k)->vcpu, track->pcpu, ts, XT_FIT_SLACK_NS, &from, &to))
         return (struct play){ INT64_MAX, INT64_MAX };
-    return (struct play){ MAX(to - ts, 0), MAX(ts - from, 0) };
+    return (struct play){ to + XT_FIT_SLACK_NS - ts, ts - from + XT_FIT_SLACK_NS };
 }
 
 /* Adds how far each knot of the track can be moved, with the stretch that has the same offset and with what is near. */
@@ -212,7 +212,7 @@ static int64_t error_of(const struct walk *w, const GArray *tracks)
     for (guint t = 0; t < tracks->len; t++)
         add_plays(w, &g_array_index(tracks, struct xt_wander_track, t), plays);
     g_array_sort(plays, compare_ns);
-    int64_t error_ns = plays->len ? g_array_index(plays, int64_t, plays->len * 19 / 20) : 0;
+    int64_t error_ns = plays->len ? MAX(g_array_index(plays, int64_t, plays->len * 19 / 20), STEP_NS) : STEP_NS;
     g_array_unref(plays);
     return error_ns;
 }
