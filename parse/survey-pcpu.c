@@ -179,6 +179,12 @@ static bool is_damage(struct reader *r, uint32_t header)
     return what;
 }
 
+/* Is there more of the present window, and something behind it? */
+static bool goes_on(const struct xt_cursor *c)
+{
+    return xt_cursor_offset(c) < c->window_end && c->window_end < c->survey->data_end;
+}
+
 /* Up to the last record, or to damage. */
 static bool read_records(struct reader *r)
 {
@@ -191,6 +197,8 @@ static bool read_records(struct reader *r)
         if (c->at >= c->safe_end) {
             int loaded = xt_cursor_load(c, &r->worker->error);
             ok = loaded >= 0;
+            if (loaded == 0 && goes_on(c)) /* the file ends within that record, but its window ends before */
+                is_damage(r, xt_load_word(c->at));
             if (loaded <= 0)
                 break;
         }
