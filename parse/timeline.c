@@ -3,6 +3,8 @@
  * A lost window of pCPU p makes every state unknown that a record of p could have changed: all but that of a VCPU which
  * runs elsewhere. Behind it a state is known again from the next change record of that VCPU, whose old state reaches
  * back to the end of the last window that matters. */
+#include <string.h>
+
 #include "parse/conform.h"
 #include "parse/machine.h"
 #include "parse/server.h"
@@ -97,6 +99,20 @@ static bool finish_piece(struct machine *m, struct vstate *v, int64_t end_ts, GE
     return true;
 }
 
+static void begin_dispatch(struct vstate *v)
+{
+    static const struct xt_dispatch nothing_known = {
+        .decision_ts = -1,
+        .decision_ns = -1,
+        .switch_ns = -1,
+        .budget_left_ns = -1,
+        .latency_ns = -1,
+    };
+
+    memcpy(&v->dispatch, &nothing_known, sizeof(nothing_known)); /* compilers make slow loops of an initializer */
+    v->dispatch.from_pcpu = v->last_pcpu;
+}
+
 static void begin_piece(struct vstate *v, enum xt_state state, enum xt_reason reason, int64_t ts, int32_t pcpu)
 {
     v->state = state;
@@ -105,14 +121,7 @@ static void begin_piece(struct vstate *v, enum xt_state state, enum xt_reason re
     v->open_start = false;
     v->pcpu = state == XT_RUNNING ? pcpu : XT_NO_PCPU;
     if (state == XT_RUNNING)
-        v->dispatch = (struct xt_dispatch){
-            .from_pcpu = v->last_pcpu,
-            .decision_ts = -1,
-            .decision_ns = -1,
-            .switch_ns = -1,
-            .budget_left_ns = -1,
-            .latency_ns = -1,
-        };
+        begin_dispatch(v);
 }
 
 /* Since when old_state, which a record of p states, is known: the end of the last lost window that could have hidden a
