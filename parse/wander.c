@@ -8,7 +8,7 @@
 #define PRICE 0.05f /* of a step, in marks */
 #define MAX_MARKS 4000u
 #define MIN_MARKS 100u
-#define MAX_TRACKS 64u
+#define MAX_TRACKS 8u /* with more of them too few marks are left for each */
 #define MIN_LEAD 0.02 /* over chance */
 #define LEAD_FACTOR 3 /* by so much fewer marks than by chance must lie beside */
 #define GOOD_SHARE 0.995 /* below, a clock on each pCPU is tried */

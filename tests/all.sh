@@ -88,7 +88,7 @@ fuzz() {
         fuzz-guest) seed_guests "$corpus" ;;
         esac
         [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"
-        if step "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+        if step "$target" -max_total_time="$fuzz_seconds" -timeout=60 -rss_limit_mb=2048 \
             -artifact_prefix="build-test-fuzz/$name-" "$corpus"; then
             count 1 0
             printf 'ok %s\n' "$name"

@@ -158,6 +158,18 @@ for line in sys.stdin:
     [[ $stderr == *"guest vm3: no event in its traces says anything of jobs"* ]]
 }
 
+@test "a guest that shares its name with another domain, or has none, is no evidence" {
+    like_gedf run
+    sed -n 's/^vm3  \( *\)[0-9]*/vm3  \19/p' run/host/xl-list.txt | head -n 1 >>run/host/xl-list.txt
+    cp "$CSV" run/guests/vm3.jobs.csv
+    cp "$CSV" run/guests/elsewhere.jobs.csv
+    mkdir run/guests/vm1 # nothing in it: nothing is said of it
+    "$XENTRAIL" import run --db db
+    [ "$(ask "SELECT domain, domid IS NULL, evidence, why LIKE '%no domain of this guest%' FROM guests ORDER BY 1")" = \
+        "$(printf 'elsewhere,1,0,1\nvm3,1,0,1')" ]
+    own_stats | cmp - <(db_stats)
+}
+
 @test "damaged traces of guests are noted and do not spoil the run" {
     like_gedf run
     python3 "$HERE/guests.py" lttng "$CSV" run/guests/vm1
