@@ -9,11 +9,11 @@
 
 #define MAX_PCPUS 512 /* bounds are a table of pairs */
 #define MAX_HELD 16   /* changes of one VCPU that wait for the one before them */
-#define MAX_FRESH 8  /* changes after which what precedes the first one of them must have come */
+#define MAX_FRESH 8   /* changes after which what precedes the first one of them must have come */
 #define FIRST_LIMIT (INT64_C(1) << 16) /* cycles, some 20 us */
 #define LAST_LIMIT (INT64_C(1) << 32)  /* a second or two */
 #define NO_BOUND INT64_MIN
-#define LARGEST (INT64_C(1) << 60) /* cycles; beyond that it is no skew but damage */
+#define LARGEST (INT64_C(1) << 50) /* cycles, some days: beyond that nothing is learned, and sums stay within 64 bits */
 
 struct change {
     uint64_t tsc; /* corrected as far as known */
@@ -40,10 +40,10 @@ struct skew {
     uint64_t *latest;   /* by slot: largest TSC so far */
     uint32_t losses, open_gaps;
     uint64_t contradictions; /* changes that the TSCs put before what must precede them */
-    int64_t worst; /* the farthest of them, in cycles */
+    uint64_t broken; /* chains that could not be followed, and were begun anew */
+    int64_t worst; /* the farthest contradiction, in cycles */
     int64_t limit; /* farther ones are not believed yet: the larger a skew, the more likely is another change taken for
                       the one that comes next */
-    bool absurd;
 };
 
 static int64_t *bound(const struct skew *k, uint32_t a, uint32_t b)
@@ -62,13 +62,9 @@ static void link_changes(struct skew *k, const struct change *earlier, const str
     if (earlier->slot == later->slot)
         return;
     int64_t distance = (int64_t)(earlier->tsc - later->tsc);
-    if (ABS((__int128)distance) > LARGEST) {
-        k->absurd = true;
-        return;
-    }
     k->contradictions += distance > 0;
     k->worst = MAX(k->worst, distance);
-    if (distance > k->limit)
+    if (distance > k->limit || distance < -LARGEST)
         return;
     int64_t least = distance + offset_of(k, later->slot) - offset_of(k, earlier->slot);
     int64_t *b = bound(k, earlier->slot, later->slot);
@@ -140,7 +136,7 @@ static void see_change(struct skew *k, struct chain *c, const struct change *cha
         return;
     }
     if (c->n_held == MAX_HELD) { /* there is no such order */
-        k->contradictions++;
+        k->broken++;
         begin_anew(c);
         return;
     }
@@ -180,7 +176,8 @@ static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
         k->bounds[i] = NO_BOUND;
     memset(k->latest, 0, k->n * sizeof(k->latest[0]));
     k->losses = k->open_gaps = 0;
-    k->contradictions = 0;
+    k->contradictions = k->broken = 0;
+    k->worst = 0;
     xt_trace_rewind(view);
     while (xt_trace_next_or_gap(view, &record, &failed)) {
         if (record.event == XT_ID_LOST_RECORDS && record.n_words == 4) {
@@ -276,41 +273,47 @@ static int64_t choose_offset(const struct skew *k, const struct order *orders, u
     return 0;
 }
 
-/* The offsets that what was read asks for. False if there are none. */
+/* The offsets that what was read asks for. False if there are none, or all was believed and nothing is new. */
 static bool solve(struct skew *k)
 {
     struct xt_pcpu_survey *pcpus = k->survey->pcpus;
-    bool ok = !k->absurd && close_bounds(k);
+    bool new = k->limit < k->worst;
 
-    if (!ok)
+    if (!close_bounds(k))
         return false;
     struct order *orders = order_pcpus(k);
     int64_t narrow = narrowest(k);
     for (uint32_t i = 0; i < k->n; i++) {
         uint32_t slot = orders[i].slot, first = orders[0].slot;
         int64_t least = *bound(k, first, slot), back = *bound(k, slot, first);
+        int64_t cycles = choose_offset(k, orders, i, narrow);
+        new |= cycles != pcpus[slot].tsc_offset.cycles;
         pcpus[slot].tsc_offset = (struct xt_tsc_offset){
-            .cycles = choose_offset(k, orders, i, narrow),
+            .cycles = cycles,
             .min = i && least != NO_BOUND ? least : INT64_MIN,
             .max = i && back != NO_BOUND ? -back : INT64_MAX,
         };
     }
     k->survey->tsc_reference = pcpus[orders[0].slot].pcpu;
     g_free(orders);
-    return true;
+    return new;
 }
 
 /* Offsets with which all changes are in order: from small ones to large. */
 static bool find_offsets(struct skew *k, struct xt_trace *view, bool *found, GError **error)
 {
+    uint64_t broken = 0;
+
     for (k->limit = FIRST_LIMIT; k->limit <= LAST_LIMIT; k->limit *= 2) {
+        bool first = k->limit == FIRST_LIMIT;
         if (!read_changes(k, view, error))
             return false;
-        if (k->limit == FIRST_LIMIT) {
+        if (first) {
             k->survey->contradictions = k->contradictions;
             k->survey->disorder = (uint64_t)k->worst;
+            broken = k->broken;
         }
-        *found = k->contradictions == 0 && k->limit > FIRST_LIMIT;
+        *found = !first && k->contradictions == 0 && k->broken <= broken;
         if (k->contradictions == 0 || !solve(k))
             return true;
     }
