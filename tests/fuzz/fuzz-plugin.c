@@ -8,6 +8,7 @@
 #include "parse/survey.h"
 
 #define MAX_BYTES (1u << 18)
+#define MEASURE 4 /* what is measured can be absurd, and libbabeltrace2 seeks by clocks below 18 GHz only */
 #define MAX_SEEK_NS 1000000000000000 /* eleven days; far beyond, libbabeltrace2 cannot convert times to cycles */
 
 /* What came out of one graph. */
@@ -32,7 +33,7 @@ static void visit(const bt_field *field)
             visit(bt_field_array_borrow_element_field_by_index_const(field, i));
     else if (bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_UNSIGNED_INTEGER))
         g_assert_true(bt_field_class_integer_get_field_value_range(fc) == 64 ||
-             bt_field_integer_unsigned_get_value(field) >> bt_field_class_integer_get_field_value_range(fc) == 0);
+                      bt_field_integer_unsigned_get_value(field) >> bt_field_class_integer_get_field_value_range(fc) == 0);
     else if (bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_SIGNED_INTEGER))
         g_assert_true(bt_field_integer_signed_get_value(field) >= INT32_MIN && bt_field_integer_signed_get_value(field) <= INT32_MAX);
     else
@@ -130,9 +131,10 @@ static bt_value *parameters(const char *path, uint8_t choice)
     bt_value *params = bt_value_map_create(), *inputs;
 
     g_assert_true(bt_value_map_insert_empty_array_entry(params, "inputs", &inputs) == 0 &&
-         bt_value_array_append_string_element(inputs, path) == 0 &&
-         bt_value_map_insert_bool_entry(params, "salvage", choice & 1) == 0 &&
-         (!(choice & 2) || bt_value_map_insert_unsigned_integer_entry(params, "tsc-hz", 1000000000) == 0));
+                  bt_value_array_append_string_element(inputs, path) == 0 &&
+                  bt_value_map_insert_bool_entry(params, "salvage", choice & 1) == 0 &&
+                  (choice & MEASURE ||
+                   bt_value_map_insert_unsigned_integer_entry(params, "tsc-hz", choice & 2 ? 1000000000 : 2893437108) == 0));
     return params;
 }
 
@@ -158,8 +160,8 @@ static uint64_t read_port(const char *path, uint8_t choice, uint64_t port, struc
         n = bt_component_source_get_output_port_count(source);
         g_assert_true(port < n);
         g_assert_true(bt_graph_add_simple_sink_component(graph, "sink", start, consume, NULL, seen, &sink) == 0 &&
-             bt_graph_connect_ports(graph, bt_component_source_borrow_output_port_by_index_const(source, port),
-                                    bt_component_sink_borrow_input_port_by_index_const(sink, 0), NULL) == 0);
+                      bt_graph_connect_ports(graph, bt_component_source_borrow_output_port_by_index_const(source, port),
+                                             bt_component_sink_borrow_input_port_by_index_const(sink, 0), NULL) == 0);
         if (bt_graph_run(graph) != BT_GRAPH_RUN_STATUS_OK)
             check_error();
         else
@@ -199,7 +201,7 @@ static void check_trace(const char *path, uint8_t choice)
     for (uint64_t port = 0; port < n_ports; port++) {
         struct seen seen = { .seek_ns = INT64_MIN, .ns = g_array_new(FALSE, FALSE, sizeof(int64_t)) };
         n_ports = read_port(path, choice, port, &seen);
-        if (n_ports)
+        if (n_ports && !(choice & MEASURE))
             check_seeking(path, choice, port, &seen);
         events += seen.ns->len;
         lost += seen.lost;
