@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 
 build_packages="meson ninja-build pkg-config gcc libc6-dev libglib2.0-dev libsqlite3-dev libcairo2-dev libpango1.0-dev
-libjson-glib-dev libzstd-dev libssl-dev libbabeltrace2-dev scdoc fonts-liberation2 fonts-dejavu-core"
+libjson-glib-dev libzstd-dev libssl-dev libpng-dev libbabeltrace2-dev scdoc fonts-liberation2 fonts-dejavu-core"
 # xenalyze (xen-utils-common) is a second opinion that some tests ask; clang builds the fuzzers; Chromium opens the reports.
 test_packages="bats binutils valgrind openssh-server openssh-client sqlite3 babeltrace babeltrace2 xen-utils-common poppler-utils librsvg2-bin libxml2-utils python3 jq zstd clang
 libclang-rt-dev man-db shellcheck procps bc chromium"

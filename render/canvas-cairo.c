@@ -4,6 +4,7 @@
 
 #include "parse/error.h"
 #include "render/canvas-private.h"
+#include "render/canvas-png.h"
 
 #define DEFAULT_DPI 200
 #define TEXTURE_STEP 3.0 /* pt between the lines of a texture */
@@ -14,6 +15,7 @@ struct cairo_canvas {
     cairo_surface_t *surface;
     cairo_t *cr;
     enum xt_picture format;
+    double dpi; /* of a PNG */
     GByteArray *bytes;
 };
 
@@ -29,8 +31,10 @@ static GBytes *finish(struct xt_canvas *canvas, GError **error)
     cairo_status_t status = cairo_status(c->cr);
 
     cairo_destroy(c->cr);
+    if (status == CAIRO_STATUS_SUCCESS)
+        status = cairo_surface_status(c->surface);
     if (status == CAIRO_STATUS_SUCCESS && c->format == XT_PICTURE_PNG)
-        status = cairo_surface_write_to_png_stream(c->surface, take_bytes, c->bytes);
+        status = png_write(c->surface, c->dpi, c->bytes) ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
     cairo_surface_finish(c->surface);
     if (status == CAIRO_STATUS_SUCCESS)
         status = cairo_surface_status(c->surface);
@@ -209,7 +213,8 @@ struct xt_canvas *xt_canvas_cairo_new(enum xt_picture format, const struct xt_ca
         describe_pdf(c->surface, info);
         c->cr = cairo_create(c->surface);
     } else {
-        double scale = (info->dpi > 0 ? info->dpi : DEFAULT_DPI) / 72;
+        c->dpi = info->dpi > 0 ? info->dpi : DEFAULT_DPI;
+        double scale = c->dpi / 72;
         c->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(info->width * scale),
                                                 (int)ceil(info->height * scale));
         c->cr = cairo_create(c->surface);
