@@ -29,7 +29,7 @@ xl dmesg > /out/logs/xl-dmesg.txt 2>&1
 if [ $status -ne 0 ]; then
     tail -n 20 /out/logs/experiment.log
 fi
-# Only now: a disk answers by the clock on the wall, and two runs of one experiment must not differ by that.
+# Only now: a disk answers by the clock on the wall, and two runs of one experiment shall not differ by that.
 load virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk
 tar -C /out -cf /dev/vda . && sync
 if [ $status -eq 0 ]; then echo "XENTRAIL done"; else echo "XENTRAIL stopped"; fi
