@@ -162,7 +162,8 @@ static void note_unused(struct storing *s, const char *domain, const char *what,
 
 static void note_silent(struct storing *s, const char *domain)
 {
-    char *message = g_strdup_printf("guest %s: no event in its traces says anything of jobs; docs/ctf.md tells which do", domain);
+    char *message =
+        g_strdup_printf("guest %s: no event in its traces says anything of jobs; docs/ctf.md tells which do", domain);
 
     s->note(s->user, message);
     g_free(message);

@@ -173,7 +173,8 @@ static bool search(struct search *s, struct xt_fit_offset *found)
         comb(s, &candidates[i]);
     qsort(candidates, n, sizeof(*candidates), best_first);
     for (unsigned i = 1; i < n; i++) {
-        if (llabs(candidates[i].offset_ns - candidates[0].offset_ns) <= 4 * s->bin_ns || candidates[i].score <= found->second)
+        bool beside = llabs(candidates[i].offset_ns - candidates[0].offset_ns) <= 4 * s->bin_ns;
+        if (beside || candidates[i].score <= found->second)
             continue;
         found->second = candidates[i].score;
         found->second_ns = candidates[i].offset_ns;

@@ -201,7 +201,7 @@ uint64_t xt_job_log_n_jobs(const struct xt_job_log *log)
     return log->jobs->len;
 }
 
-/* How times of a log become times of the run: first by the anchors and the rate, then by what had to be looked for. */
+/* How times of a log become times of the run: first by the anchors, then by what had to be looked for. */
 struct placing {
     const struct xt_job_log *log;
     uint64_t start_tsc;
@@ -544,7 +544,8 @@ static void mend_anchors(struct placing *p, struct xt_fit *fit)
     struct xt_fit_offset near;
 
     weigh(p, fit);
-    if (fit->share < GOOD_SHARE && xt_fit_near(marks, p->supply, (uint16_t)p->domid, NEAR_NS, &near) && near.share > fit->share) {
+    if (fit->share < GOOD_SHARE && xt_fit_near(marks, p->supply, (uint16_t)p->domid, NEAR_NS, &near) &&
+        near.share > fit->share) {
         use_offset(p, fit, &near);
         weigh(p, fit);
     }
@@ -619,7 +620,8 @@ static bool find_offset(struct placing *p, struct xt_fit *fit)
 static void judge(struct xt_fit *fit, bool have_supply)
 {
     if (!have_supply)
-        fit->why = g_strdup("the run knows no domain of this guest's name, or several: name the folder in guests/ as the domain");
+        fit->why = g_strdup("the run knows no domain of this guest's name, or several: name the folder in guests/ as the "
+                            "domain");
     else if (fit->marks < MIN_MARKS)
         fit->why = g_strdup_printf("only %" G_GUINT64_FORMAT " instants at which the guest executed lie in the run: too few "
                                    "to tell whether its clock fits; record both at the same time", fit->marks);

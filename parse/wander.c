@@ -22,7 +22,8 @@ struct walk {
     int16_t *before; /* by mark and state: the best state at the mark before */
 };
 
-static bool fits(const struct xt_supply *supply, uint16_t domid, const struct xt_fit_mark *m, int32_t pcpu, int64_t offset_ns)
+static bool fits(const struct xt_supply *supply, uint16_t domid, const struct xt_fit_mark *m, int32_t pcpu,
+                 int64_t offset_ns)
 {
     int64_t from, to;
 
