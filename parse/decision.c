@@ -8,6 +8,11 @@ static struct decision *other(struct decider *d)
     return d->decision == &d->decisions[0] ? &d->decisions[1] : &d->decisions[0];
 }
 
+static uint64_t corrected(const struct decider *d, uint64_t tsc)
+{
+    return xt_corrected_tsc(d->survey, tsc);
+}
+
 static int64_t now(struct decider *d)
 {
     if (d->now_tsc != d->tsc || d->now < 0) {
@@ -288,14 +293,14 @@ static void overhead(struct decider *d, const struct xt_layout *layout, const ui
 /* The gap begins where the first record was lost, before the record that tells of it. */
 static void lost(struct decider *d, uint64_t tsc, uint64_t previous, const uint32_t *words)
 {
-    d->tsc = MAX(d->tsc, xt_gap_start(d->cursor.at, tsc, previous) + d->tsc_offset);
+    d->tsc = MAX(d->tsc, corrected(d, xt_gap_start(d->cursor.at, tsc, previous)));
     flush_switch(d);
     d->decision->open = false;
     d->lost_since_decision = true;
     d->yielded = d->blocking = XT_NOBODY;
     d->slice_end = -1;
     add(d, STEP_GAP);
-    d->tsc = MAX(d->tsc, tsc + d->tsc_offset);
+    d->tsc = MAX(d->tsc, corrected(d, tsc));
     add(d, STEP_LOST)->lost_records = words[0];
 }
 
@@ -304,7 +309,7 @@ static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
     struct step *step = add(d, STEP_TSC_BACK);
 
     step->tsc_back.cycles = previous - tsc;
-    step->tsc_back.ts = xt_clock_ts(d->options->clock, tsc + d->tsc_offset);
+    step->tsc_back.ts = xt_clock_ts(d->options->clock, corrected(d, tsc));
 }
 
 /* A record that matters; words are its payload. */
@@ -390,7 +395,7 @@ static void read_record(struct decider *d, uint32_t header)
         lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
         return;
     }
-    d->tsc = MAX(d->tsc, c->tsc + d->tsc_offset);
+    d->tsc = MAX(d->tsc, corrected(d, c->tsc));
     if (key && key->kind != XT_EV_OTHER)
         take(d, xt_layout_of_key(d->layouts, key), header, xt_load_words(c->at, header, copy));
 }
@@ -427,7 +432,6 @@ void decider_init(struct decider *d, const struct xt_trace *trace, const struct 
         .options = options,
         .layouts = xt_trace_layouts(trace),
         .survey = &survey->pcpus[slot],
-        .tsc_offset = xt_corrected_tsc(&survey->pcpus[slot], 0),
         .scheduler = options->run->pcpus[slot].scheduler,
         .vd = survey->vd,
         .has_continue = survey->has_continue,

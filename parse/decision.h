@@ -21,7 +21,6 @@ struct decider {
     const struct step_options *options;
     const struct xt_layout_index *layouts;
     const struct xt_pcpu_survey *survey; /* of this pCPU */
-    uint64_t tsc_offset;                 /* added to each TSC */
     enum xt_scheduler scheduler;         /* of this pCPU */
     bool vd, has_continue, core_scheduling, burns; /* of the run; whether burns become steps */
 

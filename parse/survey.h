@@ -51,7 +51,7 @@ struct xt_pcpu_survey {
 /* A TSC of this pCPU on the time line that all of them share, and back. */
 static inline uint64_t xt_corrected_tsc(const struct xt_pcpu_survey *pcpu, uint64_t tsc)
 {
-    return tsc + (uint64_t)pcpu->tsc_offset.cycles;
+    return tsc ? tsc + (uint64_t)pcpu->tsc_offset.cycles : 0; /* 0: no record carried one yet */
 }
 
 static inline uint64_t xt_raw_tsc(const struct xt_pcpu_survey *pcpu, uint64_t tsc)
