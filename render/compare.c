@@ -214,10 +214,10 @@ static bool fill(struct compare *c, const char *command, bool interactive)
         return false;
     xt_report_text(c->report, "Jobs tell whether the guests' tasks were in time. A server period counts as missed as well "
                               "if its VCPU woke too late in it to get its budget.");
-    if (!add_side_by_side(c))
+    if (!add_policies(c) || !add_side_by_side(c))
         return false;
     xt_report_heading(c->report, "runs", "Runs");
-    if (!compare_add_run_table(c) || !add_policies(c))
+    if (!compare_add_run_table(c))
         return false;
     if (interactive && !add_timeline(c))
         return false;

@@ -70,8 +70,20 @@ static void put_lines(struct writer *w, const struct xt_font *font, const char *
     g_strfreev(lines);
 }
 
-static void put_text(struct writer *w, const char *text)
+static double height_of(const struct xt_font *font, const char *text)
 {
+    char **lines = xt_text_wrap(font, text, XT_REPORT_WIDTH);
+    double height = line_of(font) * g_strv_length(lines);
+
+    g_strfreev(lines);
+    return height;
+}
+
+/* A text that introduces a figure stands on its page. */
+static void put_text(struct writer *w, const char *text, const struct block *next)
+{
+    if (next && next->kind == BLOCK_FIGURE)
+        need(w, height_of(&text_font, text) + next->figure->height + 4);
     put_lines(w, &text_font, text, MARGIN, XT_REPORT_WIDTH);
     w->y += 4;
 }
@@ -180,7 +192,8 @@ static void put_table(struct writer *w, const struct block *block)
     g_free(widths);
 }
 
-static void put_block(struct writer *w, const struct block *block)
+/* next: what follows, NULL nothing. */
+static void put_block(struct writer *w, const struct block *block, const struct block *next)
 {
     switch (block->kind) {
     case BLOCK_HEADING:
@@ -190,7 +203,7 @@ static void put_block(struct writer *w, const struct block *block)
         w->y += 4;
         break;
     case BLOCK_TEXT:
-        put_text(w, block->text);
+        put_text(w, block->text, next);
         break;
     case BLOCK_CODE:
         put_code(w, block->text);
@@ -217,7 +230,7 @@ static void put_all(struct writer *w)
     put_lines(w, &title_font, w->report->title, MARGIN, XT_REPORT_WIDTH);
     w->y += 6;
     for (unsigned i = 0; i < w->report->blocks->len; i++)
-        put_block(w, w->report->blocks->pdata[i]);
+        put_block(w, w->report->blocks->pdata[i], i + 1 < w->report->blocks->len ? w->report->blocks->pdata[i + 1] : NULL);
     draw_foot(w);
 }
 
