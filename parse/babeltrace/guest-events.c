@@ -71,9 +71,10 @@ static int cpu_of(const bt_event *event)
     return integer(member(bt_event_borrow_common_context_field_const(event), "cpu"), &cpu) ? (int)cpu : -1;
 }
 
+/* Times that no clock can show stay so far out that no run is there. */
 static int64_t clock_of_ns(const struct xt_guest_events *e, int64_t ns)
 {
-    return e->hz == 1e9 ? ns : (int64_t)((double)ns * (e->hz / 1e9));
+    return e->hz == 1e9 ? ns : (int64_t)CLAMP((double)ns * (e->hz / 1e9), -9e18, 9e18);
 }
 
 static bool job_of(const bt_event *event, char **task, int64_t *job)
@@ -156,7 +157,7 @@ struct marker {
 static void begin_job(struct xt_guest_events *e, const bt_event *event, int64_t time, const struct marker *m)
 {
     int cpu = cpu_of(event);
-    int64_t tid, release = time;
+    int64_t tid, release = time, deadline;
 
     if (m->release != INT64_MIN)
         release = clock_of_ns(e, m->release);
@@ -166,8 +167,8 @@ static void begin_job(struct xt_guest_events *e, const bt_event *event, int64_t 
     xt_job_log_moment(e->log, e->clock, m->task, m->job, XT_JOB_START, time);
     if (m->deadline != INT64_MIN)
         xt_job_log_moment(e->log, e->clock, m->task, m->job, XT_JOB_DEADLINE, clock_of_ns(e, m->deadline));
-    else if (m->relative != INT64_MIN)
-        xt_job_log_moment(e->log, e->clock, m->task, m->job, XT_JOB_DEADLINE, release + clock_of_ns(e, m->relative));
+    else if (m->relative != INT64_MIN && !__builtin_add_overflow(release, clock_of_ns(e, m->relative), &deadline))
+        xt_job_log_moment(e->log, e->clock, m->task, m->job, XT_JOB_DEADLINE, deadline);
     xt_job_log_mark(e->log, e->clock, cpu, time);
 }
 
