@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.." || exit 4
 passed=0
 failed=0
 fuzz_seconds=${FUZZ_SECONDS:-20}
+fuzz_seed=${FUZZ_SEED:-1} # what CI finds it finds again; other seeds by hand
 
 count() {
     passed=$((passed + $1))
@@ -88,7 +89,7 @@ fuzz() {
         fuzz-guest) seed_guests "$corpus" ;;
         esac
         [ ! -d "tests/fuzz/corpus/$name" ] || cp "tests/fuzz/corpus/$name"/* "$corpus"
-        if step "$target" -max_total_time="$fuzz_seconds" -timeout=60 -rss_limit_mb=2048 \
+        if step "$target" -seed="$fuzz_seed" -max_total_time="$fuzz_seconds" -timeout=60 -rss_limit_mb=2048 \
             -artifact_prefix="build-test-fuzz/$name-" "$corpus"; then
             count 1 0
             printf 'ok %s\n' "$name"
