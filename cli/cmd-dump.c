@@ -1,5 +1,6 @@
 /* xentrail dump: every record of a trace in time order, one line each. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "parse/survey.h"
 
 #define BUFFER_BYTES (128u << 10)
+#define PIPE_BYTES (1 << 20) /* so that reader and writer of a pipe seldom wait for each other */
 #define MAX_LINE_BYTES 1024u
 
 struct selection {
@@ -500,6 +502,7 @@ int xt_cmd_dump(int argc, char **argv)
             },
         };
         struct xt_run run;
+        fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES); /* where it is a pipe, and may be that large */
         d.have_hz = xt_run_init(&run, d.survey, input.recording, &input.options, argv[1], NULL);
         if (d.have_hz) {
             xt_clock_init(&d.clock, run.start_tsc, (uint64_t)run.tsc_hz);
