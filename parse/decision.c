@@ -217,7 +217,7 @@ static void dispatched(struct decider *d, struct step *step, uint32_t vcpu)
         return;
     d->switching = false;
     step->prev = d->switch_prev;
-    step->flags = STEP_F_SWITCHED | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
+    step->flags = (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
                   (other(d)->tickled ? STEP_F_TICKLED : 0);
     step->change.decision_ns = d->switch_decision_ns;
     step->change.switch_ns = now(d) - d->switch_ts;

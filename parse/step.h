@@ -23,11 +23,10 @@ enum step_kind {
 };
 
 enum step_flag {
-    STEP_F_SWITCHED = 1u << 0,  /* CHANGE to running: by a switch that names vcpu as the next */
-    STEP_F_NO_BURN = 1u << 1,   /* DECISION, CHANGE to running: the decision lacks its burn record */
-    STEP_F_TICKLED = 1u << 2,   /* DECISION, CHANGE to running: the pCPU had been tickled */
-    STEP_F_IS_SWITCH = 1u << 3, /* DECISION */
-    STEP_F_LEFT_NO_BURN = 1u << 4, /* CHANGE from running to runnable: no burn record tells why */
+    STEP_F_NO_BURN = 1u << 0,   /* DECISION, CHANGE to running: the decision lacks its burn record */
+    STEP_F_TICKLED = 1u << 1,   /* DECISION, CHANGE to running: the pCPU had been tickled */
+    STEP_F_IS_SWITCH = 1u << 2, /* DECISION */
+    STEP_F_LEFT_NO_BURN = 1u << 3, /* CHANGE from running to runnable: no burn record tells why */
 };
 
 /* VCPUs are domain << 16 | vcpu, XT_NOBODY none. */

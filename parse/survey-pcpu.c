@@ -116,7 +116,6 @@ static bool see_replenishment(struct reader *r, const struct xt_layout *layout, 
         .deadline = (uint64_t)xt_slot_of_words(layout, XT_SLOT_DEADLINE, words, false),
         .budget = (uint64_t)xt_slot_of_words(layout, XT_SLOT_BUDGET, words, false),
         .domid_vcpu = words[0],
-        .pcpu = (uint32_t)r->out->pcpu,
     };
     r->out->n_samples++;
     return w->n_waiting < SURVEY_SAMPLES_AT_ONCE || store_samples(w);

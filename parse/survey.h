@@ -63,7 +63,6 @@ static inline uint64_t xt_raw_tsc(const struct xt_pcpu_survey *pcpu, uint64_t ts
 struct xt_replenish_sample {
     uint64_t tsc, deadline, budget;
     uint32_t domid_vcpu; /* packed as in the record */
-    uint32_t pcpu;
 };
 
 struct xt_survey {
