@@ -299,11 +299,17 @@ static bool too_many(const struct query *q, uint64_t row_count)
     return scene->to - scene->from > ALWAYS_EXACT_NS && row_count > q->request->n_columns;
 }
 
+/* Of the VCPU in the scene; -1 if the interval is not drawn. */
+static int drawn_index(const struct query *q, const struct xt_db_interval *row)
+{
+    return row->state == XT_BLOCKED || row->state == XT_OFFLINE ? -1 : index_of(q, row->vcpu);
+}
+
 static bool take_interval(void *user, const struct xt_db_interval *row)
 {
     struct query *q = user;
-    int index = index_of(q, row->vcpu);
-    if (index < 0 || row->state == XT_BLOCKED || row->state == XT_OFFLINE)
+    int index = drawn_index(q, row);
+    if (index < 0)
         return true;
 
     struct xt_scene_interval i = {
@@ -396,8 +402,8 @@ static bool take_edge(void *user, const struct xt_db_interval *row)
 {
     const struct edge *edge = user;
     struct query *q = edge->q;
-    int index = index_of(q, row->vcpu);
-    if (index < 0 || row->state == XT_BLOCKED || row->state == XT_OFFLINE)
+    int index = drawn_index(q, row);
+    if (index < 0)
         return true;
 
     struct xt_scene_interval i = {

@@ -14,18 +14,11 @@ import sys
 import tempfile
 import time
 
+from tap import plan, say
+
 XENTRAIL, SYNTH = map(os.path.abspath, sys.argv[1:3])
 KILLS = int(os.environ.get("FAULTS_KILLS", 100))
 SEED = int(os.environ.get("FAULTS_SEED", random.SystemRandom().randrange(1 << 32)))
-number = 0
-
-
-def say(wrong, what):
-    global number
-    number += 1
-    print(f"{'not ok' if wrong else 'ok'} {number} - {what}", flush=True)
-    for w in wrong[:10]:
-        print(f"# {w}", flush=True)
 
 
 def xentrail(*arguments, **how):
@@ -207,7 +200,7 @@ def main():
         full("first")
         read_only("first", "second")
         locked("first", "second")
-    print(f"1..{number}")
+    plan()
 
 
 if __name__ == "__main__":

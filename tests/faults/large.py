@@ -11,18 +11,11 @@ import subprocess
 import sys
 import tempfile
 
+from tap import plan, say
+
 XENTRAIL = os.path.abspath(sys.argv[1])
 HZ = 1000000000  # a cycle is a nanosecond
 BLOCKED, RUNNABLE, RUNNING = 2, 1, 0
-number = 0
-
-
-def say(wrong, what):
-    global number
-    number += 1
-    print(f"{'not ok' if wrong else 'ok'} {number} - {what}", flush=True)
-    for w in wrong[:10]:
-        print(f"# {w}", flush=True)
 
 
 def record(event, tsc, *words):
@@ -141,4 +134,4 @@ with tempfile.TemporaryDirectory() as top:
     many()
     late()
     nothing_of_the_scheduler()
-print(f"1..{number}")
+plan()
