@@ -8,6 +8,9 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
     struct servers *servers = m->servers;
     struct deque *q = &servers->occupancy[slot];
     const struct server *s = v ? v->server : NULL;
+
+    if (!servers->any)
+        return;
     struct occupancy now = {
         .ts = m->now,
         .v = v,
@@ -15,11 +18,11 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
         .extra = s && s->extra,
     };
 
-    *(struct occupancy *)deque_push(q) = now;
+    *deque_push(q, struct occupancy) = now;
     servers->n_occupancies++;
     /* the last one that began before the horizon still covers it */
     while (q->length > 1 && (servers->n_occupancies > MAX_OCCUPANCIES ||
-           ((struct occupancy *)deque_at(q, 1))->ts < m->now - 2 * servers->longest - LATE_NS)) {
+           deque_at(q, struct occupancy, 1)->ts < m->now - 2 * servers->longest - LATE_NS)) {
         deque_pop(q);
         servers->n_occupancies--;
     }
@@ -37,7 +40,7 @@ static int64_t ran_between(const struct server *s, int64_t from, int64_t to)
     int64_t ran = 0;
 
     for (guint i = server_first_span(s, from); i < s->spans.length; i++) {
-        const struct span *span = deque_at(&s->spans, i);
+        const struct span *span = deque_at(&s->spans, struct span, i);
         if (span->state == XT_RUNNING)
             ran += MAX(MIN(span->end_ts, to) - MAX(span->ts, from), 0);
     }
@@ -90,7 +93,7 @@ static guint last_occupancy(const struct deque *q, int64_t ts)
 {
     guint i = q->length;
 
-    while (i && ((const struct occupancy *)deque_at(q, i - 1))->ts > ts)
+    while (i && deque_at(q, struct occupancy, i - 1)->ts > ts)
         i--;
     return i ? i - 1 : 0;
 }
@@ -102,11 +105,11 @@ static void collect_pcpu(struct machine *m, const struct rank *rank, uint32_t sl
     guint i = last_occupancy(q, from), n = q->length;
 
     for (int64_t ts = from; ts < to;) {
-        while (i < n && ((const struct occupancy *)deque_at(q, i))->ts <= ts)
-            o = deque_at(q, i++);
+        while (i < n && deque_at(q, struct occupancy, i)->ts <= ts)
+            o = deque_at(q, struct occupancy, i++);
         struct held held = { .ts = ts, .end_ts = to, .pcpu = m->run.pcpus[slot].pcpu, .by = o->v };
         if (i < n)
-            held.end_ts = MIN(to, ((const struct occupancy *)deque_at(q, i))->ts);
+            held.end_ts = MIN(to, deque_at(q, struct occupancy, i)->ts);
         held.end_ts = classify(m, rank, o, ts, held.end_ts, &held.blame);
         g_array_append_val(m->servers->held, held);
         ts = held.end_ts;

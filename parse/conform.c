@@ -418,8 +418,9 @@ bool conform_replenish(struct machine *m, struct vstate *v, int64_t deadline_now
 
     if (!check_budget(m, v, error) || !check_due(m, v, error) || !end_wait(m, v, error))
         return false;
-    const struct xt_reservation *r = xt_learned_find(&m->servers->learned, vcpu_key(v), deadline_now_ns);
-    if (s && r && xt_reservation_is_sure(r) && s->have_deadline_now && deadline_now_ns > s->last_deadline_now &&
+    const struct xt_reservation *r =
+        s && s->reservations ? xt_reservation_at(s->reservations, deadline_now_ns) : NULL;
+    if (r && xt_reservation_is_sure(r) && s->have_deadline_now && deadline_now_ns > s->last_deadline_now &&
         m->run.now_offset_ns != INT64_MIN) {
         int64_t release = deadline_now_ns - m->run.now_offset_ns - r->period_ns;
         struct xt_violation early = {

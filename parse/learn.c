@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parse/deque.h"
 #include "parse/format.h"
 
 /* "Near its own envelope", and how far a pCPU may precede the reference to share its line. */
@@ -27,9 +28,14 @@ struct stretch {
     struct distance distances[MAX_DISTANCES];
 };
 
+/* What one replenishment promises. */
+struct promise {
+    int64_t deadline, budget;
+};
+
 struct learner {
     uint32_t key;
-    GArray *waiting; /* of struct xt_replenish_sample, ascending deadline */
+    struct deque waiting; /* of struct promise, ascending deadline */
     bool have_last;
     int64_t last_deadline;
     GArray *done; /* of struct xt_reservation */
@@ -108,7 +114,8 @@ static void count_distance(struct stretch *s, int64_t distance)
 {
     struct distance *known = (struct distance *)find_distance(s, distance);
 
-    s->gcd = gcd(distance, s->gcd);
+    if (distance != s->gcd)
+        s->gcd = gcd(distance, s->gcd);
     s->n_distances++;
     if (known)
         known->count++;
@@ -116,46 +123,46 @@ static void count_distance(struct stretch *s, int64_t distance)
         s->distances[s->n_different++] = (struct distance){ distance, 1 };
 }
 
-static void take(struct learner *l, const struct xt_replenish_sample *sample)
+static void take(struct learner *l, const struct promise *promise)
 {
     struct stretch *s = &l->stretch;
-    int64_t deadline = (int64_t)sample->deadline, distance = deadline - l->last_deadline;
+    int64_t distance = promise->deadline - l->last_deadline;
 
     if (l->have_last && distance <= 0)
         return;
-    if (!l->have_last || s->budget != (int64_t)sample->budget) {
+    if (!l->have_last || s->budget != promise->budget) {
         if (l->have_last)
             end_stretch(l);
         memset(s, 0, sizeof(*s));
-        s->from_deadline = deadline;
-        s->budget = (int64_t)sample->budget;
+        s->from_deadline = promise->deadline;
+        s->budget = promise->budget;
     }
     if (l->have_last) {
         count_distance(s, distance);
         count_distance(&l->all, distance);
     }
     l->have_last = true;
-    l->last_deadline = deadline;
+    l->last_deadline = promise->deadline;
 }
 
 static void take_waiting(struct learner *l, guint keep)
 {
-    if (l->waiting->len <= keep)
-        return;
-    guint n = l->waiting->len - keep;
-    for (guint i = 0; i < n; i++)
-        take(l, &g_array_index(l->waiting, struct xt_replenish_sample, i));
-    g_array_remove_range(l->waiting, 0, n);
+    for (; l->waiting.length > keep; deque_pop(&l->waiting))
+        take(l, deque_at(&l->waiting, struct promise, 0));
 }
 
-static void add_sample(struct learner *l, const struct xt_replenish_sample *sample)
+static void add_promise(struct learner *l, const struct promise *promise)
 {
-    guint at = l->waiting->len;
+    struct deque *q = &l->waiting;
+    struct promise *place = deque_push(q, struct promise);
 
-    while (at && g_array_index(l->waiting, struct xt_replenish_sample, at - 1).deadline > sample->deadline)
-        at--;
-    g_array_insert_val(l->waiting, at, *sample);
-    if (l->waiting->len >= REORDER)
+    for (guint i = q->length - 1; i && deque_at(q, struct promise, i - 1)->deadline > promise->deadline; i--) {
+        struct promise *before = deque_at(q, struct promise, i - 1);
+        *place = *before;
+        place = before;
+    }
+    *place = *promise;
+    if (q->length >= REORDER)
         take_waiting(l, REORDER / 2);
 }
 
@@ -172,20 +179,21 @@ static GArray *finish(struct learner *l)
         *r = conclude(l, &l->all, r->budget_ns);
         r->from_deadline = from_deadline;
     }
-    GArray *done = l->done;
-    l->done = NULL;
-    return done;
+    return l->done;
 }
 
-static void free_learner(gpointer data)
-{
-    struct learner *l = data;
+/* Replenishments in one of the equal parts of the run. */
+struct part {
+    int64_t least; /* delay */
+    uint64_t n;
+};
 
-    g_array_unref(l->waiting);
-    if (l->done)
-        g_array_unref(l->done);
-    g_free(l);
-}
+/* How system time lies over the TSC by one pCPU's replenishments. */
+struct line {
+    int64_t least; /* delay; INT64_MAX: no replenishments */
+    uint64_t near; /* how many are near it */
+    struct part parts[RESIDUAL_PARTS];
+};
 
 struct learn {
     struct xt_learned *learned;
@@ -193,33 +201,36 @@ struct learn {
     const struct xt_survey *survey;
     const struct xt_clock *clock;
     const struct xt_recording *recording;
-    GHashTable *learners;
-    uint32_t slot;                  /* of the pCPU whose samples are read */
-    bool only_agreed;               /* periods that the snapshot contradicts stay out of the mapping */
-    int64_t *least, *near;          /* by slot: envelope of the pCPU, how many samples are near it */
-    int64_t part_least[RESIDUAL_PARTS];
-    uint64_t part_samples[RESIDUAL_PARTS];
+    struct vcpu_map learners;
+    const struct xt_pcpu_survey *pcpu; /* whose samples are read */
+    struct line *line;                 /* of that */
+    bool only_agreed;                  /* periods that the snapshot contradicts stay out of the mapping */
 };
+
+static struct learner *make_learner(struct learn *learn, uint32_t key)
+{
+    struct learner *l = g_new0(struct learner, 1);
+
+    l->key = key;
+    l->done = g_array_new(FALSE, FALSE, sizeof(struct xt_reservation));
+    l->host = learn->recording ? xt_recording_vcpu(learn->recording, (uint16_t)(key >> 16), (uint16_t)key) : NULL;
+    vcpu_map_add(&learn->learners, key, l);
+    return l;
+}
 
 static void learn_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
     uint32_t key = key_of(learn->survey, sample);
-    struct learner *l = g_hash_table_lookup(learn->learners, GSIZE_TO_POINTER((gsize)key + 1));
+    struct learner *l = vcpu_map_find(&learn->learners, key);
 
     if (sample->deadline > INT64_MAX / 4 || sample->budget > INT64_MAX / 4)
         return;
-    if (!l && g_hash_table_size(learn->learners) >= XT_MAX_VCPUS)
+    if (!l && learn->learners.n >= XT_MAX_VCPUS)
         return; /* reconstruction will refuse it */
-    if (!l) {
-        l = g_new0(struct learner, 1);
-        l->key = key;
-        l->waiting = g_array_new(FALSE, FALSE, sizeof(struct xt_replenish_sample));
-        l->done = g_array_new(FALSE, FALSE, sizeof(struct xt_reservation));
-        l->host = learn->recording ? xt_recording_vcpu(learn->recording, (uint16_t)(key >> 16), (uint16_t)key) : NULL;
-        g_hash_table_insert(learn->learners, GSIZE_TO_POINTER((gsize)key + 1), l);
-    }
-    add_sample(l, sample);
+    if (!l)
+        l = make_learner(learn, key);
+    add_promise(l, &(struct promise){ (int64_t)sample->deadline, (int64_t)sample->budget });
 }
 
 static bool agrees(const struct xt_reservation *r)
@@ -229,63 +240,49 @@ static bool agrees(const struct xt_reservation *r)
 
 static bool any_agrees(const struct xt_learned *learned)
 {
-    GHashTableIter iter;
-    gpointer value;
+    const GArray *all;
 
-    g_hash_table_iter_init(&iter, learned->servers);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        for (guint i = 0; i < ((GArray *)value)->len; i++)
-            if (agrees(&g_array_index((GArray *)value, struct xt_reservation, i)))
+    for (gsize at = 0; (all = vcpu_map_next(&learned->servers, &at));)
+        for (guint i = 0; i < all->len; i++)
+            if (agrees(&g_array_index(all, struct xt_reservation, i)))
                 return true;
     return false;
 }
 
-static int64_t ts_of(const struct learn *learn, const struct xt_replenish_sample *sample)
-{
-    return xt_clock_ts(learn->clock, xt_corrected_tsc(&learn->survey->pcpus[learn->slot], sample->tsc));
-}
-
 /* How long after its release the replenishment came, in ts minus system time; false if the period is unknown. */
-static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, int64_t *delay)
+static bool delay_of(const struct learn *learn, const struct xt_replenish_sample *sample, int64_t *ts, int64_t *delay)
 {
     int64_t deadline = (int64_t)sample->deadline;
-    const struct xt_reservation *r = xt_learned_find(learn->learned, key_of(learn->survey, sample), deadline);
+    const GArray *all = xt_learned_of(learn->learned, key_of(learn->survey, sample));
+    const struct xt_reservation *r = all ? xt_reservation_at(all, deadline) : NULL;
 
     if (!r || !r->period_ns || sample->deadline > INT64_MAX / 4 || (learn->only_agreed && !agrees(r)))
         return false;
-    *delay = ts_of(learn, sample) - (deadline - r->period_ns);
+    *ts = xt_clock_ts(learn->clock, xt_corrected_tsc(learn->pcpu, sample->tsc));
+    *delay = *ts - (deadline - r->period_ns);
     return true;
 }
 
 static void least_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
-    int64_t delay;
+    int64_t ts, delay;
 
-    if (delay_of(learn, sample, &delay))
-        learn->least[learn->slot] = MIN(learn->least[learn->slot], delay);
+    if (!delay_of(learn, sample, &ts, &delay))
+        return;
+    unsigned number = (unsigned)((double)ts / ((double)learn->run->duration_ns + 1) * RESIDUAL_PARTS);
+    struct part *part = &learn->line->parts[MIN(number, RESIDUAL_PARTS - 1)];
+    part->least = part->n++ ? MIN(part->least, delay) : delay;
+    learn->line->least = MIN(learn->line->least, delay);
 }
 
 static void near_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
-    int64_t delay;
+    int64_t ts, delay;
 
-    if (delay_of(learn, sample, &delay))
-        learn->near[learn->slot] += delay - learn->least[learn->slot] <= NEAR_NS;
-}
-
-static void residual_sample(void *user, const struct xt_replenish_sample *sample)
-{
-    struct learn *learn = user;
-    int64_t delay;
-
-    if (!delay_of(learn, sample, &delay))
-        return;
-    int64_t ts = ts_of(learn, sample);
-    unsigned part = (unsigned)((double)ts / ((double)learn->run->duration_ns + 1) * RESIDUAL_PARTS);
-    part = MIN(part, RESIDUAL_PARTS - 1);
-    learn->part_least[part] = learn->part_samples[part]++ ? MIN(learn->part_least[part], delay) : delay;
+    if (delay_of(learn, sample, &ts, &delay))
+        learn->line->near += delay - learn->line->least <= NEAR_NS;
 }
 
 static int compare_int64(const void *a, const void *b)
@@ -295,104 +292,119 @@ static int compare_int64(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* 90 % of the parts of the run come at least this close to the mapping: what wander remains in it. */
-static int64_t residual(struct learn *learn, int64_t offset)
+static struct part part_of_joined(const struct xt_run *run, const struct line *lines, unsigned number)
 {
-    unsigned n = 0;
+    struct part all = { INT64_MAX, 0 };
 
-    for (unsigned i = 0; i < RESIDUAL_PARTS; i++)
-        if (learn->part_samples[i] >= RESIDUAL_MIN_SAMPLES)
-            learn->part_least[n++] = learn->part_least[i] - offset;
-    if (!n)
-        return 0;
-    qsort(learn->part_least, n, sizeof(learn->part_least[0]), compare_int64);
-    return learn->part_least[(9 * n + 9) / 10 - 1];
+    for (uint32_t i = 0; i < run->n_pcpus; i++) {
+        const struct part *part = &lines[i].parts[number];
+        if (!run->pcpus[i].now_joined || !part->n)
+            continue;
+        all.least = MIN(all.least, part->least);
+        all.n += part->n;
+    }
+    return all;
 }
 
-/* Replenishments never precede their release, and the timer's come at once: the least delay is the offset. */
-static bool map_system_time(struct learn *learn, GError **error)
+/* 90 % of the parts of the run come at least this close to the mapping: what wander remains in it. */
+static int64_t residual(const struct xt_run *run, const struct line *lines, int64_t offset)
 {
-    struct xt_run *run = learn->run;
-    struct xt_pcpu *pcpus = (struct xt_pcpu *)run->pcpus;
-    uint32_t reference = 0;
+    int64_t least[RESIDUAL_PARTS];
+    unsigned n = 0;
 
-    for (learn->slot = 0; learn->slot < run->n_pcpus; learn->slot++) {
-        const struct xt_pcpu_survey *p = &learn->survey->pcpus[learn->slot];
-        learn->least[learn->slot] = INT64_MAX;
-        if (!xt_pcpu_each_replenishment(p, least_sample, learn, error) ||
-            !xt_pcpu_each_replenishment(p, near_sample, learn, error))
+    for (unsigned i = 0; i < RESIDUAL_PARTS; i++) {
+        struct part part = part_of_joined(run, lines, i);
+        if (part.n >= RESIDUAL_MIN_SAMPLES)
+            least[n++] = part.least - offset;
+    }
+    if (!n)
+        return 0;
+    qsort(least, n, sizeof(least[0]), compare_int64);
+    return least[(9 * n + 9) / 10 - 1];
+}
+
+static bool read_lines(struct learn *learn, struct line *lines, GError **error)
+{
+    for (uint32_t i = 0; i < learn->run->n_pcpus; i++) {
+        learn->pcpu = &learn->survey->pcpus[i];
+        learn->line = &lines[i];
+        learn->line->least = INT64_MAX;
+        if (!xt_pcpu_each_replenishment(learn->pcpu, least_sample, learn, error) ||
+            !xt_pcpu_each_replenishment(learn->pcpu, near_sample, learn, error))
             return false;
     }
-    for (uint32_t i = 1; i < run->n_pcpus; i++)
-        if (learn->near[i] > learn->near[reference])
-            reference = i;
-    if (run->n_pcpus == 0 || learn->near[reference] == 0)
-        return true;
-    int64_t edge = learn->least[reference], offset = edge;
-    for (uint32_t i = 0; i < run->n_pcpus; i++) {
-        if (learn->least[i] == INT64_MAX)
-            continue;
-        pcpus[i].now_offset_ns = -learn->least[i];
-        pcpus[i].now_joined = learn->least[i] >= edge - NEAR_NS;
-        if (pcpus[i].now_joined)
-            offset = MIN(offset, learn->least[i]);
-    }
-    for (learn->slot = 0; learn->slot < run->n_pcpus; learn->slot++)
-        if (pcpus[learn->slot].now_joined &&
-            !xt_pcpu_each_replenishment(&learn->survey->pcpus[learn->slot], residual_sample, learn, error))
-            return false;
-    run->now_offset_ns = -offset;
-    run->now_reference_pcpu = pcpus[reference].pcpu;
-    run->now_residual_ns = residual(learn, offset);
-    learn->learned->have_offset = true;
     return true;
 }
 
-static void free_array(gpointer data)
+/* Replenishments never precede their release, and the timer's come at once: the least delay is the offset. True if there
+ * is one. */
+static bool lay_lines(struct xt_run *run, const struct line *lines)
 {
-    g_array_unref(data);
+    struct xt_pcpu *pcpus = (struct xt_pcpu *)run->pcpus;
+    uint32_t reference = 0;
+
+    for (uint32_t i = 1; i < run->n_pcpus; i++)
+        if (lines[i].near > lines[reference].near)
+            reference = i;
+    if (run->n_pcpus == 0 || lines[reference].near == 0)
+        return false;
+    int64_t edge = lines[reference].least, offset = edge;
+    for (uint32_t i = 0; i < run->n_pcpus; i++) {
+        if (lines[i].least == INT64_MAX)
+            continue;
+        pcpus[i].now_offset_ns = -lines[i].least;
+        pcpus[i].now_joined = lines[i].least >= edge - NEAR_NS;
+        if (pcpus[i].now_joined)
+            offset = MIN(offset, lines[i].least);
+    }
+    run->now_offset_ns = -offset;
+    run->now_reference_pcpu = pcpus[reference].pcpu;
+    run->now_residual_ns = residual(run, lines, offset);
+    return true;
+}
+
+static bool map_system_time(struct learn *learn, GError **error)
+{
+    struct line *lines = g_new0(struct line, learn->run->n_pcpus + 1);
+    bool ok = read_lines(learn, lines, error);
+
+    if (ok)
+        learn->learned->have_offset = lay_lines(learn->run, lines);
+    g_free(lines);
+    return ok;
 }
 
 bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_survey *survey,
               const struct xt_clock *clock, const struct xt_recording *recording, GError **error)
 {
-    struct learn *learn = g_new0(struct learn, 1);
-    GHashTableIter iter;
-    gpointer value;
+    struct learn learn = { .learned = learned, .run = run, .survey = survey, .clock = clock, .recording = recording };
+    struct learner *l;
 
-    *learn = (struct learn){ .learned = learned, .run = run, .survey = survey, .clock = clock, .recording = recording };
-    learned->servers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
-    learned->have_offset = false;
-    learn->learners = g_hash_table_new_full(NULL, NULL, NULL, free_learner);
-    learn->least = g_new0(int64_t, run->n_pcpus + 1);
-    learn->near = g_new0(int64_t, run->n_pcpus + 1);
-    bool ok = xt_survey_each_replenishment(survey, learn_sample, learn, error);
-    g_hash_table_iter_init(&iter, learn->learners);
-    while (ok && g_hash_table_iter_next(&iter, NULL, &value)) {
-        struct learner *l = value;
-        g_hash_table_insert(learned->servers, GSIZE_TO_POINTER((gsize)l->key + 1), finish(l));
+    *learned = (struct xt_learned){ .have_offset = false };
+    bool ok = xt_survey_each_replenishment(survey, learn_sample, &learn, error);
+    for (gsize at = 0; (l = vcpu_map_next(&learn.learners, &at));) {
+        vcpu_map_add(&learned->servers, l->key, finish(l));
+        deque_clear(&l->waiting);
+        g_free(l);
     }
-    learn->only_agreed = any_agrees(learned);
-    ok = ok && map_system_time(learn, error);
-    g_hash_table_unref(learn->learners);
-    g_free(learn->least);
-    g_free(learn->near);
-    g_free(learn);
-    return ok;
+    vcpu_map_clear(&learn.learners);
+    learn.only_agreed = any_agrees(learned);
+    return ok && map_system_time(&learn, error);
 }
 
 void xt_learned_clear(struct xt_learned *learned)
 {
-    g_clear_pointer(&learned->servers, g_hash_table_unref);
+    GArray *all;
+
+    for (gsize at = 0; (all = vcpu_map_next(&learned->servers, &at));)
+        g_array_unref(all);
+    vcpu_map_clear(&learned->servers);
 }
 
-const struct xt_reservation *xt_learned_find(const struct xt_learned *learned, uint32_t domid_vcpu, int64_t deadline)
+const struct xt_reservation *xt_reservation_at(const GArray *all, int64_t deadline)
 {
-    const GArray *all = g_hash_table_lookup(learned->servers, GSIZE_TO_POINTER((gsize)domid_vcpu + 1));
-    guint lo = 0, hi = all ? all->len : 0;
+    guint lo = 0, hi = all->len;
 
-    if (!hi)
-        return NULL;
     while (hi - lo > 1) { /* an adaptive controller changes budgets in every period */
         guint mid = lo + (hi - lo) / 2;
         if (g_array_index(all, struct xt_reservation, mid).from_deadline > deadline)
@@ -403,12 +415,11 @@ const struct xt_reservation *xt_learned_find(const struct xt_learned *learned, u
     return &g_array_index(all, struct xt_reservation, lo);
 }
 
-int64_t xt_learned_longest(const struct xt_learned *learned, uint32_t domid_vcpu)
+int64_t xt_reservations_longest(const GArray *all)
 {
-    const GArray *all = g_hash_table_lookup(learned->servers, GSIZE_TO_POINTER((gsize)domid_vcpu + 1));
-    int64_t longest = all ? 0 : -1;
+    int64_t longest = 0;
 
-    for (guint i = 0; all && i < all->len; i++)
+    for (guint i = 0; i < all->len; i++)
         longest = MAX(longest, g_array_index(all, struct xt_reservation, i).period_ns);
     return longest;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "parse/clock.h"
+#include "parse/vcpu-map.h"
 
 /* From from_deadline on, a VCPU was this server. */
 struct xt_reservation {
@@ -19,8 +20,8 @@ static inline bool xt_reservation_is_sure(const struct xt_reservation *r)
 }
 
 struct xt_learned {
-    GHashTable *servers; /* domain << 16 | vcpu, + 1 -> GArray of struct xt_reservation, ascending */
-    bool have_offset;    /* system time could be mapped: run.now_offset_ns */
+    struct vcpu_map servers; /* of GArray of struct xt_reservation, ascending, at least one */
+    bool have_offset;        /* system time could be mapped: run.now_offset_ns */
 };
 
 /* Reads survey->replenishments; fills in run's now_* and those of its pCPUs. */
@@ -28,7 +29,13 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
               const struct xt_clock *clock, const struct xt_recording *recording, GError **error);
 void xt_learned_clear(struct xt_learned *learned);
 
-/* The server that a VCPU was when it got this deadline; NULL if it has no replenishments. */
-const struct xt_reservation *xt_learned_find(const struct xt_learned *learned, uint32_t domid_vcpu, int64_t deadline);
-/* Its longest period; -1 if it has no replenishments. */
-int64_t xt_learned_longest(const struct xt_learned *learned, uint32_t domid_vcpu);
+/* What a VCPU (domain << 16 | vcpu) was; NULL if it has no replenishments. */
+static inline const GArray *xt_learned_of(const struct xt_learned *learned, uint32_t domid_vcpu)
+{
+    return vcpu_map_find(&learned->servers, domid_vcpu);
+}
+
+/* The one of these that held when a VCPU got this deadline. */
+const struct xt_reservation *xt_reservation_at(const GArray *reservations, int64_t deadline);
+/* Their longest period. */
+int64_t xt_reservations_longest(const GArray *reservations);

@@ -7,6 +7,7 @@
 #include "parse/reconstruct.h"
 #include "parse/sink.h"
 #include "parse/step.h"
+#include "parse/vcpu-map.h"
 
 /* A finished piece of a VCPU's time that waits for the dispatch that will carry it. */
 struct piece {
@@ -61,15 +62,12 @@ struct machine {
 
     struct pstate *pcpus;  /* by slot */
     GPtrArray *vcpus;      /* of struct vstate, by index */
-    struct by_id {
-        uint32_t id; /* packed */
-        struct vstate *v;
-    } *by_id;              /* open addressing, 2^by_id_bits places */
-    unsigned by_id_bits;
+    struct vcpu_map by_id; /* of struct vstate */
     GPtrArray *known;      /* VCPUs whose state is known at present */
     uint32_t open_gaps;
     int64_t last_gap_end;  /* on any pCPU, -1 */
     struct servers *servers;
+    int64_t next_deadline; /* of the periods not yet judged, INT64_MAX none */
     struct conform *conform;
 };
 
@@ -87,22 +85,12 @@ static inline uint32_t vcpu_key(const struct vstate *v)
     return (uint32_t)v->id.domid << 16 | v->id.vcpu;
 }
 
-/* Place of id in by_id, or where it would go. The upper half of an id is as telling as the lower. */
-static inline struct by_id *machine_find_id(const struct machine *m, uint32_t id)
-{
-    uint32_t i = id * 2654435761u >> (32 - m->by_id_bits);
-
-    while (m->by_id[i].v && m->by_id[i].id != id)
-        i = (i + 1) & ((1u << m->by_id_bits) - 1);
-    return &m->by_id[i];
-}
-
 struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error);
 
 /* Finds or makes the VCPU of a packed id; NULL with error if a sink refused it. */
 static inline struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError **error)
 {
-    struct vstate *v = machine_find_id(m, id)->v;
+    struct vstate *v = vcpu_map_find(&m->by_id, id);
 
     return G_LIKELY(v) ? v : machine_make_vcpu(m, id, error);
 }

@@ -10,18 +10,6 @@
 #include "parse/skew.h"
 
 #define CANCEL_EVERY 4096 /* steps between two looks at *cancel */
-#define FIRST_ID_BITS 8   /* room for 64 VCPUs */
-
-static void resize_by_id(struct machine *m, unsigned bits)
-{
-    g_free(m->by_id);
-    m->by_id_bits = bits;
-    m->by_id = g_new0(struct by_id, 1u << bits);
-    for (guint i = 0; i < m->vcpus->len; i++) {
-        struct vstate *v = g_ptr_array_index(m->vcpus, i);
-        *machine_find_id(m, vcpu_key(v)) = (struct by_id){ vcpu_key(v), v };
-    }
-}
 
 struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error)
 {
@@ -31,8 +19,6 @@ struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error)
                     xt_trace_path(m->trace), XT_MAX_VCPUS, m->now, id >> 16, id & 0xffff);
         return NULL;
     }
-    if (4 * m->vcpus->len >= 1u << m->by_id_bits)
-        resize_by_id(m, m->by_id_bits + 1);
     struct vstate *v = g_new0(struct vstate, 1);
     v->id = (struct xt_vcpu){ m->vcpus->len, (uint16_t)(id >> 16), (uint16_t)id };
     v->known_at = UINT32_MAX;
@@ -41,7 +27,7 @@ struct vstate *machine_make_vcpu(struct machine *m, uint32_t id, GError **error)
     v->pcpu = v->last_pcpu = XT_NO_PCPU;
     v->level = -1;
     g_ptr_array_add(m->vcpus, v);
-    *machine_find_id(m, id) = (struct by_id){ id, v };
+    vcpu_map_add(&m->by_id, id, v);
     servers_vcpu(m, v);
     return XT_EMIT(m, vcpu, &v->id, error) ? v : NULL;
 }
@@ -243,20 +229,22 @@ static bool replay(struct machine *m, struct pstate *p, const struct step *step,
 
 static bool replay_steps(struct machine *m, struct steps *steps, const volatile int *cancel, GError **error)
 {
-    unsigned until_look = CANCEL_EVERY;
     const struct step *step;
     GError *read_error = NULL;
+    unsigned n, since_look = 0;
     uint32_t slot;
 
-    while ((step = steps_next(steps, &slot, &read_error))) {
-        if (!replay(m, &m->pcpus[slot], step, error))
-            return false;
-        if (--until_look == 0) {
-            until_look = CANCEL_EVERY;
-            if (cancel && *cancel) {
-                g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "interrupted");
+    while ((step = steps_next(steps, &n, &slot, &read_error))) {
+        since_look += n;
+        for (; n; n--, step++)
+            if (!replay(m, &m->pcpus[slot], step, error))
                 return false;
-            }
+        if (since_look < CANCEL_EVERY)
+            continue;
+        since_look = 0;
+        if (cancel && *cancel) {
+            g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM, "interrupted");
+            return false;
         }
     }
     if (read_error)
@@ -284,7 +272,7 @@ static void machine_clear(struct machine *m)
 {
     conform_free(m);
     servers_free(m);
-    g_clear_pointer(&m->by_id, g_free);
+    vcpu_map_clear(&m->by_id);
     g_clear_pointer(&m->vcpus, g_ptr_array_unref);
     g_clear_pointer(&m->known, g_ptr_array_unref);
     g_free(m->pcpus);
@@ -303,6 +291,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         .sinks = sinks,
         .n_sinks = n_sinks,
         .last_gap_end = -1,
+        .next_deadline = INT64_MAX,
     };
     bool conformance = false;
 
@@ -312,7 +301,6 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
     note_skew(&m);
     m.vcpus = g_ptr_array_new_with_free_func(g_free);
     m.known = g_ptr_array_new();
-    resize_by_id(&m, FIRST_ID_BITS);
     m.pcpus = g_new0(struct pstate, m.run.n_pcpus + 1);
     for (uint32_t i = 0; i < m.run.n_pcpus; i++) {
         m.pcpus[i].info = &m.run.pcpus[i];

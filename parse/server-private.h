@@ -1,6 +1,8 @@
 /* What server.c, blame.c and conform.c share of servers. Private to them. */
 #pragma once
 
+#include "parse/deque.h"
+#include "parse/heap.h"
 #include "parse/learn.h"
 #include "parse/machine.h"
 #include "parse/server.h"
@@ -17,6 +19,7 @@
 /* A server that is replenished twice in an hour seems to have a period of that length: memory must not depend on it. */
 #define MAX_OCCUPANCIES (1u << 18)
 #define MAX_SPANS (1u << 17)
+#define MAX_PERIODS (1u << 16)
 
 /* A finished piece of a VCPU's time. */
 struct span {
@@ -33,18 +36,9 @@ struct occupancy {
     bool extra;       /* at a lower priority level */
 };
 
-/* A queue in a ring that grows. */
-struct deque {
-    char *items;
-    gsize item_bytes;
-    guint front, length, mask; /* room is mask + 1 */
-};
-
 struct period {
-    struct vstate *v;
     int64_t release, deadline; /* ts */
     int64_t period_ns, budget_ns;
-    bool reference;
 };
 
 struct server {
@@ -52,7 +46,9 @@ struct server {
     int64_t longest;      /* period so far: how far back spans are needed */
     int64_t ready[READY_TIMES]; /* the last times that it became ready (blocked or offline -> runnable), a ring */
     unsigned n_ready;
-    GArray *deferred;     /* of struct period: its state at their deadlines is not known yet */
+    struct deque open;     /* of struct period, ascending: not yet judged */
+    struct deque deferred; /* of struct period: its state at their deadlines is not known yet */
+    const GArray *reservations; /* of struct xt_reservation; NULL: reference */
     int64_t split_ts;     /* of the present piece, what lies before is in spans already */
     bool extra;           /* priority level above 0 */
     int64_t deadline;     /* ts of the present one, INT64_MIN unknown */
@@ -66,7 +62,9 @@ struct server {
 
 struct servers {
     struct xt_learned learned;
-    GArray *heap;             /* of struct period, by deadline: not yet judged */
+    bool any;                 /* some VCPU is a server, or will be: else nobody asks who held the pCPUs */
+    struct heap open;         /* every open period: its deadline's key, its VCPU's index */
+    uint64_t n_deferred;      /* of all servers; beyond MAX_PERIODS a period is judged without waiting, as unknown */
     GHashTable *by_vcpu;      /* struct vstate -> struct server */
     struct deque *occupancy;  /* by slot, of struct occupancy */
     int64_t longest;          /* of all servers: how far back occupancies are needed */
@@ -76,22 +74,6 @@ struct servers {
     GArray *parts;            /* of struct xt_blame_part, scratch */
     GArray *held;             /* of struct held, scratch */
 };
-
-static inline gpointer deque_at(const struct deque *q, guint i)
-{
-    return q->items + ((q->front + i) & q->mask) * q->item_bytes;
-}
-
-/* Room for one more item at the end. */
-gpointer deque_push(struct deque *q);
-void deque_init(struct deque *q, gsize item_bytes);
-void deque_clear(struct deque *q);
-
-static inline void deque_pop(struct deque *q)
-{
-    q->front++;
-    q->length--;
-}
 
 /* Number of the first of its spans that ends after ts; they are in order of time. */
 guint server_first_span(const struct server *s, int64_t ts);

@@ -2,75 +2,11 @@
 
 #include <string.h>
 
-static bool earlier(const struct period *a, const struct period *b)
-{
-    if (a->deadline != b->deadline)
-        return a->deadline < b->deadline;
-    return a->v->id.index < b->v->id.index;
-}
-
-static void heap_push(GArray *heap, const struct period *period)
-{
-    g_array_append_val(heap, *period);
-    struct period *p = (struct period *)(void *)heap->data;
-    for (guint i = heap->len - 1; i && earlier(&p[i], &p[(i - 1) / 2]); i = (i - 1) / 2) {
-        struct period swap = p[i];
-        p[i] = p[(i - 1) / 2];
-        p[(i - 1) / 2] = swap;
-    }
-}
-
-static struct period heap_pop(GArray *heap)
-{
-    struct period *p = (struct period *)(void *)heap->data, top = p[0];
-    guint n = heap->len - 1;
-
-    p[0] = p[n];
-    g_array_set_size(heap, n);
-    for (guint i = 0, child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && earlier(&p[child + 1], &p[child]))
-            child++;
-        if (!earlier(&p[child], &p[i]))
-            break;
-        struct period swap = p[i];
-        p[i] = p[child];
-        p[child] = swap;
-    }
-    return top;
-}
-
-#define FIRST_ROOM 32u
-
-void deque_init(struct deque *q, gsize item_bytes)
-{
-    *q = (struct deque){ g_malloc(FIRST_ROOM * item_bytes), item_bytes, 0, 0, FIRST_ROOM - 1 };
-}
-
-void deque_clear(struct deque *q)
-{
-    g_clear_pointer(&q->items, g_free);
-}
-
-gpointer deque_push(struct deque *q)
-{
-    guint room = q->mask + 1;
-
-    if (q->length == room) {
-        guint first = q->front & q->mask, until_end = room - first;
-        char *items = g_malloc(2 * room * q->item_bytes);
-        memcpy(items, q->items + first * q->item_bytes, until_end * q->item_bytes);
-        memcpy(items + until_end * q->item_bytes, q->items, first * q->item_bytes);
-        g_free(q->items);
-        *q = (struct deque){ items, q->item_bytes, 0, room, 2 * room - 1 };
-    }
-    return deque_at(q, q->length++);
-}
-
 guint server_first_span(const struct server *s, int64_t ts)
 {
     guint i = s->spans.length;
 
-    while (i && ((const struct span *)deque_at(&s->spans, i - 1))->end_ts > ts)
+    while (i && deque_at(&s->spans, struct span, i - 1)->end_ts > ts)
         i--;
     return i;
 }
@@ -80,7 +16,8 @@ static void free_server(gpointer data)
     struct server *s = data;
 
     deque_clear(&s->spans);
-    g_array_unref(s->deferred);
+    deque_clear(&s->open);
+    deque_clear(&s->deferred);
     g_free(s->usable);
     g_free(s);
 }
@@ -113,8 +50,6 @@ static struct server *make_server(struct machine *m, struct vstate *v)
     const struct xt_host_vcpu *host =
         m->recording ? xt_recording_vcpu(m->recording, v->id.domid, v->id.vcpu) : NULL;
 
-    deque_init(&s->spans, sizeof(struct span));
-    s->deferred = g_array_new(FALSE, FALSE, sizeof(struct period));
     s->deadline = INT64_MIN;
     s->usable = g_new0(struct xt_pcpu_set, 1);
     s->affinity_known = server_snapshot_pcpus(m, host, s->usable);
@@ -123,6 +58,20 @@ static struct server *make_server(struct machine *m, struct vstate *v)
     g_hash_table_insert(m->servers->by_vcpu, v, s);
     v->server = s;
     return s;
+}
+
+static bool has_reference(const struct xt_host_vcpu *host)
+{
+    return host && host->ref_period_ns >= MIN_REFERENCE_NS && host->ref_budget_ns > 0 &&
+           host->ref_period_ns <= MAX_DEADLINE_NS;
+}
+
+static bool any_reference(const struct xt_recording *recording)
+{
+    for (guint i = 0; recording && i < recording->vcpus->len; i++)
+        if (has_reference(g_ptr_array_index(recording->vcpus, i)))
+            return true;
+    return false;
 }
 
 struct servers *servers_new(struct machine *m, GError **error)
@@ -134,13 +83,11 @@ struct servers *servers_new(struct machine *m, GError **error)
         g_free(servers);
         return NULL;
     }
-    servers->heap = g_array_new(FALSE, FALSE, sizeof(struct period));
+    servers->any = servers->learned.servers.n || any_reference(m->recording);
     servers->by_vcpu = g_hash_table_new_full(NULL, NULL, NULL, free_server);
     servers->parts = g_array_new(FALSE, FALSE, sizeof(struct xt_blame_part));
     servers->held = g_array_new(FALSE, FALSE, sizeof(struct held));
     servers->occupancy = g_new0(struct deque, m->run.n_pcpus + 1);
-    for (uint32_t i = 0; i < m->run.n_pcpus; i++)
-        deque_init(&servers->occupancy[i], sizeof(struct occupancy));
     servers->tolerance = m->options ? m->options->tolerance_ns : XT_DEFAULT_TOLERANCE_NS;
     return servers;
 }
@@ -154,7 +101,7 @@ void servers_free(struct machine *m)
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         deque_clear(&servers->occupancy[i]);
     g_free(servers->occupancy);
-    g_array_unref(servers->heap);
+    heap_clear(&servers->open);
     g_array_unref(servers->parts);
     g_array_unref(servers->held);
     g_hash_table_unref(servers->by_vcpu);
@@ -163,30 +110,60 @@ void servers_free(struct machine *m)
     m->servers = NULL;
 }
 
-static void add_period(struct machine *m, struct server *s, struct period period)
+/* Deadlines in the order of unsigned numbers. */
+static uint64_t deadline_key(int64_t deadline)
 {
-    s->longest = MAX(s->longest, period.period_ns);
-    m->servers->longest = MAX(m->servers->longest, period.period_ns);
-    heap_push(m->servers->heap, &period);
+    return (uint64_t)deadline ^ (uint64_t)1 << 63;
+}
+
+static void note_next(struct machine *m)
+{
+    const struct heap *open = &m->servers->open;
+
+    m->next_deadline = open->n ? (int64_t)(open->keys[0].at ^ (uint64_t)1 << 63) : INT64_MAX;
+}
+
+/* Deadlines of a server come in ascending order. */
+static void add_period(struct machine *m, struct vstate *v, const struct period *period)
+{
+    struct server *s = v->server;
+
+    s->longest = MAX(s->longest, period->period_ns);
+    m->servers->longest = MAX(m->servers->longest, period->period_ns);
+    *deque_push(&s->open, struct period) = *period;
+    heap_push(&m->servers->open, deadline_key(period->deadline), v->id.index);
+    note_next(m);
+}
+
+/* Takes the period with the earliest deadline. */
+static struct period take_period(struct machine *m, struct vstate **v)
+{
+    *v = g_ptr_array_index(m->vcpus, m->servers->open.keys[0].who);
+    struct period period = *deque_at(&(*v)->server->open, struct period, 0);
+
+    deque_pop(&(*v)->server->open);
+    heap_remove(&m->servers->open);
+    note_next(m);
+    return period;
 }
 
 void servers_vcpu(struct machine *m, struct vstate *v)
 {
     const struct xt_host_vcpu *host =
         m->recording ? xt_recording_vcpu(m->recording, v->id.domid, v->id.vcpu) : NULL;
-    int64_t longest = xt_learned_longest(&m->servers->learned, vcpu_key(v));
+    const GArray *reservations = xt_learned_of(&m->servers->learned, vcpu_key(v));
 
-    if (longest >= 0) { /* a server of its own; a reservation from outside does not replace that */
+    if (reservations) { /* a server of its own; a reservation from outside does not replace that */
         struct server *s = make_server(m, v);
-        s->longest = MIN(longest, MAX_DEADLINE_NS);
+        s->reservations = reservations;
+        s->longest = MIN(xt_reservations_longest(reservations), MAX_DEADLINE_NS);
         m->servers->longest = MAX(m->servers->longest, s->longest);
-    } else if (!xt_vcpu_is_idle(&v->id) && host && host->ref_period_ns >= MIN_REFERENCE_NS && host->ref_budget_ns > 0 &&
-               host->ref_period_ns <= MAX_DEADLINE_NS) {
+    } else if (!xt_vcpu_is_idle(&v->id) && has_reference(host)) {
         struct server *s = make_server(m, v);
         s->reference = true;
         s->period_ns = host->ref_period_ns;
         s->budget_ns = host->ref_budget_ns;
-        add_period(m, s, (struct period){ v, 0, s->period_ns, s->period_ns, s->budget_ns, true });
+        add_period(m, v, &(struct period){ 0, s->period_ns, s->period_ns, s->budget_ns });
     }
 }
 
@@ -194,14 +171,14 @@ static void add_span(struct machine *m, struct server *s, enum xt_state state, i
 {
     if (ts >= end_ts)
         return;
-    *(struct span *)deque_push(&s->spans) = (struct span){ ts, end_ts, (uint8_t)state, extra };
+    *deque_push(&s->spans, struct span) = (struct span){ ts, end_ts, (uint8_t)state, extra };
     m->servers->n_spans++;
     /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
     int64_t horizon = m->now - 2 * s->longest - LATE_NS;
-    if (s->deferred->len)
-        horizon = MIN(horizon, g_array_index(s->deferred, struct period, 0).release);
+    if (s->deferred.length)
+        horizon = MIN(horizon, deque_at(&s->deferred, struct period, 0)->release);
     while (s->spans.length && (m->servers->n_spans > MAX_SPANS ||
-           ((struct span *)deque_at(&s->spans, 0))->end_ts < horizon)) {
+           deque_at(&s->spans, struct span, 0)->end_ts < horizon)) {
         deque_pop(&s->spans);
         m->servers->n_spans--;
     }
@@ -254,32 +231,6 @@ void servers_gap(struct machine *m, struct pstate *p)
     blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
 }
 
-bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns,
-                         GError **error)
-{
-    struct servers *servers = m->servers;
-    struct server *s = v->server;
-
-    if (!s || s->reference || !servers->learned.have_offset || deadline_now_ns < 0 || deadline_now_ns > MAX_DEADLINE_NS ||
-        budget_ns < 0 || budget_ns > MAX_DEADLINE_NS)
-        return true;
-    if (s->have_deadline_now && deadline_now_ns <= s->last_deadline_now)
-        return true; /* the same period again */
-    const struct xt_reservation *r = xt_learned_find(&servers->learned, vcpu_key(v), deadline_now_ns);
-    s->have_deadline_now = true;
-    s->last_deadline_now = deadline_now_ns;
-    s->period_ns = r ? r->period_ns : 0;
-    s->budget_ns = budget_ns;
-    s->deadline = deadline_now_ns - m->run.now_offset_ns;
-    servers_level(m, v, 0);
-    blame_reoccupy(m, v);
-    if (!r || r->period_ns <= 0)
-        return true;
-    struct period period = { v, s->deadline - r->period_ns, s->deadline, r->period_ns, budget_ns, false };
-    add_period(m, s, period);
-    return servers_advance(m, m->now, error);
-}
-
 /* What became of one period, from the spans inside it. */
 struct verdict {
     int64_t run, extra, waited, ready_ts;
@@ -305,18 +256,17 @@ static void look_at(struct verdict *verdict, const struct period *period, const 
 }
 
 /* The present piece of v as a span up to the deadline. */
-static struct span present_span(const struct machine *m, const struct period *period)
+static struct span present_span(const struct machine *m, const struct vstate *v, const struct period *period)
 {
-    const struct vstate *v = period->v;
     const struct server *s = v->server;
 
     return (struct span){ MAX(v->since, s->split_ts), MIN(MAX(m->now, v->since), period->deadline), (uint8_t)v->state,
                           v->state == XT_RUNNING && s->extra };
 }
 
-static struct verdict judge(const struct machine *m, const struct period *period)
+static struct verdict judge(const struct machine *m, const struct vstate *v, const struct period *period)
 {
-    const struct server *s = period->v->server;
+    const struct server *s = v->server;
     struct verdict verdict = { .ready_ts = MAX(period->release, 0) };
 
     for (unsigned i = 1; i <= MIN(s->n_ready, READY_TIMES); i++) {
@@ -327,38 +277,42 @@ static struct verdict judge(const struct machine *m, const struct period *period
         break;
     }
     for (guint i = server_first_span(s, MAX(period->release, 0)); i < s->spans.length; i++)
-        look_at(&verdict, period, deque_at(&s->spans, i));
-    struct span present = present_span(m, period);
+        look_at(&verdict, period, deque_at(&s->spans, struct span, i));
+    struct span present = present_span(m, v, period);
     look_at(&verdict, period, &present);
     return verdict;
 }
 
-static void blame_span(struct machine *m, const struct period *period, const struct verdict *verdict,
-                       const struct span *span, int64_t blame_ns[XT_N_BLAMES])
+static void blame_span(struct machine *m, const struct vstate *v, const struct period *period,
+                       const struct verdict *verdict, const struct span *span, int64_t blame_ns[XT_N_BLAMES])
 {
-    struct rank rank = { period->v, period->deadline, period->period_ns, period->reference };
+    struct rank rank = { v, period->deadline, period->period_ns, v->server->reference };
     int64_t from = MAX(span->ts, verdict->ready_ts), to = MIN(span->end_ts, period->deadline);
 
     if (span->state == XT_RUNNABLE && from < to)
         blame_wait(m, &rank, from, to, blame_ns);
 }
 
-static void find_blame(struct machine *m, const struct period *period, const struct verdict *verdict,
-                       int64_t blame_ns[XT_N_BLAMES])
+static void find_blame(struct machine *m, const struct vstate *v, const struct period *period,
+                       const struct verdict *verdict, struct xt_period *out)
 {
-    const struct server *s = period->v->server;
+    const struct server *s = v->server;
+    GArray *parts = m->servers->parts;
 
+    g_array_set_size(parts, 0);
     for (guint i = server_first_span(s, verdict->ready_ts); i < s->spans.length; i++)
-        blame_span(m, period, verdict, deque_at(&s->spans, i), blame_ns);
-    struct span present = present_span(m, period);
-    blame_span(m, period, verdict, &present, blame_ns);
+        blame_span(m, v, period, verdict, deque_at(&s->spans, struct span, i), out->blame_ns);
+    struct span present = present_span(m, v, period);
+    blame_span(m, v, period, verdict, &present, out->blame_ns);
+    out->n_parts = parts->len;
+    out->parts = (const struct xt_blame_part *)(const void *)parts->data;
 }
 
-static bool hand_out(struct machine *m, const struct period *period, bool complete, GError **error)
+static bool hand_out(struct machine *m, struct vstate *v, const struct period *period, bool complete, GError **error)
 {
-    struct verdict verdict = judge(m, period);
+    struct verdict verdict = judge(m, v, period);
     struct xt_period out = {
-        .vcpu = &period->v->id,
+        .vcpu = &v->id,
         .release = period->release,
         .deadline = period->deadline,
         .period_ns = period->period_ns,
@@ -366,7 +320,7 @@ static bool hand_out(struct machine *m, const struct period *period, bool comple
         .supplied_ns = verdict.run - verdict.extra,
         .extratime_ns = verdict.extra,
         .ready_ts = verdict.ready ? verdict.ready_ts : -1,
-        .reference = period->reference,
+        .reference = v->server->reference,
         .judged = complete && !verdict.unknown && period->deadline >= 0 &&
                   verdict.seen == period->deadline - MAX(period->release, 0),
     };
@@ -374,50 +328,86 @@ static bool hand_out(struct machine *m, const struct period *period, bool comple
     if (verdict.ready)
         out.short_ns = MAX(MIN(period->budget_ns - verdict.run, verdict.waited), 0);
     out.missed = out.judged && out.short_ns > m->servers->tolerance;
-    g_array_set_size(m->servers->parts, 0);
     if (out.missed)
-        find_blame(m, period, &verdict, out.blame_ns);
-    out.n_parts = m->servers->parts->len;
-    out.parts = (const struct xt_blame_part *)(const void *)m->servers->parts->data;
+        find_blame(m, v, period, &verdict, &out);
     return XT_EMIT(m, period, &out, error);
 }
 
-static void next_reference(struct machine *m, const struct period *period)
+static void next_reference(struct machine *m, struct vstate *v, const struct period *period)
 {
     struct period next = *period;
 
     next.release = period->deadline;
     next.deadline += next.period_ns;
     if (next.deadline <= m->run.duration_ns)
-        heap_push(m->servers->heap, &next);
+        add_period(m, v, &next);
 }
 
-bool servers_advance(struct machine *m, int64_t now, GError **error)
+/* The next change record of v may still tell, backward, what became of it. */
+static void defer(struct machine *m, struct vstate *v, const struct period *period)
 {
-    GArray *heap = m->servers->heap;
+    *deque_push(&v->server->deferred, struct period) = *period;
+    m->servers->n_deferred++;
+}
 
-    while (heap->len && g_array_index(heap, struct period, 0).deadline <= now) {
-        struct period period = heap_pop(heap);
-        if (period.reference)
-            next_reference(m, &period);
-        /* its next change record may still tell, backward */
-        if (period.v->state == XT_UNKNOWN)
-            g_array_append_val(period.v->server->deferred, period);
-        else if (!hand_out(m, &period, true, error))
+bool servers_judge(struct machine *m, int64_t now, GError **error)
+{
+    while (m->next_deadline <= now) {
+        struct vstate *v;
+        struct period period = take_period(m, &v);
+        if (v->server->reference)
+            next_reference(m, v, &period);
+        if (v->state == XT_UNKNOWN && m->servers->n_deferred < MAX_PERIODS)
+            defer(m, v, &period);
+        else if (!hand_out(m, v, &period, true, error))
             return false;
     }
     return true;
+}
+
+/* Damaged deadlines lie ahead in any number: the earliest are handed out unjudged. */
+static bool bound_open(struct machine *m, GError **error)
+{
+    struct vstate *v;
+
+    if (m->servers->open.n <= MAX_PERIODS)
+        return true;
+    struct period period = take_period(m, &v);
+    return hand_out(m, v, &period, false, error);
+}
+
+bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns,
+                         GError **error)
+{
+    struct servers *servers = m->servers;
+    struct server *s = v->server;
+
+    if (!s || s->reference || !servers->learned.have_offset || deadline_now_ns < 0 || deadline_now_ns > MAX_DEADLINE_NS ||
+        budget_ns < 0 || budget_ns > MAX_DEADLINE_NS)
+        return true;
+    if (s->have_deadline_now && deadline_now_ns <= s->last_deadline_now)
+        return true; /* the same period again */
+    const struct xt_reservation *r = xt_reservation_at(s->reservations, deadline_now_ns);
+    s->have_deadline_now = true;
+    s->last_deadline_now = deadline_now_ns;
+    s->period_ns = r->period_ns;
+    s->budget_ns = budget_ns;
+    s->deadline = deadline_now_ns - m->run.now_offset_ns;
+    servers_level(m, v, 0);
+    blame_reoccupy(m, v);
+    if (r->period_ns <= 0)
+        return true;
+    add_period(m, v, &(struct period){ s->deadline - r->period_ns, s->deadline, r->period_ns, budget_ns });
+    return bound_open(m, error) && servers_advance(m, m->now, error);
 }
 
 bool servers_known(struct machine *m, struct vstate *v, GError **error)
 {
     struct server *s = v->server;
 
-    for (guint i = 0; s && i < s->deferred->len; i++)
-        if (!hand_out(m, &g_array_index(s->deferred, struct period, i), true, error))
+    for (; s && s->deferred.length; deque_pop(&s->deferred), m->servers->n_deferred--)
+        if (!hand_out(m, v, deque_at(&s->deferred, struct period, 0), true, error))
             return false;
-    if (s)
-        g_array_set_size(s->deferred, 0);
     return true;
 }
 
@@ -426,9 +416,10 @@ bool servers_end(struct machine *m, GError **error)
     for (guint i = 0; i < m->vcpus->len; i++)
         if (!servers_known(m, g_ptr_array_index(m->vcpus, i), error))
             return false;
-    while (m->servers->heap->len) {
-        struct period period = heap_pop(m->servers->heap);
-        if (!period.reference && !hand_out(m, &period, false, error))
+    while (m->servers->open.n) {
+        struct vstate *v;
+        struct period period = take_period(m, &v);
+        if (!v->server->reference && !hand_out(m, v, &period, false, error))
             return false;
     }
     return true;

@@ -10,7 +10,12 @@ struct servers *servers_new(struct machine *m, GError **error);
 void servers_free(struct machine *m);
 
 /* Judges every period whose deadline is at or before now; before a record at now is applied. */
-bool servers_advance(struct machine *m, int64_t now, GError **error);
+bool servers_judge(struct machine *m, int64_t now, GError **error);
+static inline bool servers_advance(struct machine *m, int64_t now, GError **error)
+{
+    return G_LIKELY(m->next_deadline > now) || servers_judge(m, now, error);
+}
+
 bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_now_ns, int64_t budget_ns,
                          GError **error);
 /* v appears for the first time. */

@@ -82,5 +82,6 @@ struct step_options {
 struct steps *steps_new(const struct xt_trace *trace, const struct step_options *options);
 void steps_free(struct steps *steps);
 
-/* The next step and the slot of its pCPU; valid until the next call. NULL at the end, or with error set. */
-const struct step *steps_next(struct steps *steps, uint32_t *slot, GError **error);
+/* The next steps and the slot of their pCPU: *n of them, at least one, before the first of any other pCPU; valid until the
+ * next call. NULL at the end, or with error set. */
+const struct step *steps_next(struct steps *steps, unsigned *n, uint32_t *slot, GError **error);

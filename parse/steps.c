@@ -1,7 +1,7 @@
 /* Steps of all pCPUs merged in order of time. Each pCPU's are made in batches, one being used while the next is made on
  * another core; whoever uses them makes them himself where nobody else has begun to. */
 #include "parse/decision.h"
-#include "parse/merge.h"
+#include "parse/heap.h"
 #include "parse/parallel.h"
 
 #define ALL_STEPS 131072u /* of all pCPUs together */
@@ -26,7 +26,8 @@ struct steps {
     struct lane *lanes; /* by slot */
     uint32_t n_lanes;
     unsigned capacity; /* of a batch */
-    struct merge merge;
+    struct heap merge;
+    unsigned run; /* length of the run handed out last */
     bool started;
 
     GMutex lock;
@@ -126,37 +127,57 @@ static bool start(struct steps *s, GError **error)
     s->started = true;
     for (uint32_t i = 0; i < s->n_lanes; i++) {
         if (next_batch(s, &s->lanes[i], &failed))
-            merge_add(&s->merge, s->lanes[i].steps[0].tsc, i);
+            heap_add(&s->merge, s->lanes[i].steps[0].tsc, i);
         if (failed) {
             g_propagate_error(error, failed);
             return false;
         }
     }
-    merge_order(&s->merge);
+    heap_order(&s->merge);
     return true;
 }
 
-/* Passes over the step handed out last. */
+/* Passes over the run handed out last. */
 static bool advance(struct steps *s, GError **error)
 {
-    struct lane *lane = &s->lanes[s->merge.keys[0].slot];
+    struct lane *lane = &s->lanes[s->merge.keys[0].who];
     GError *failed = NULL;
 
-    if (++lane->at < lane->n || next_batch(s, lane, &failed))
-        merge_replace(&s->merge, lane->steps[lane->at].tsc);
+    lane->at += s->run;
+    if (lane->at < lane->n || next_batch(s, lane, &failed))
+        heap_replace(&s->merge, lane->steps[lane->at].tsc);
     else if (!failed)
-        merge_remove(&s->merge);
+        heap_remove(&s->merge);
     if (failed)
         g_propagate_error(error, failed);
     return !failed;
 }
 
-const struct step *steps_next(struct steps *s, uint32_t *slot, GError **error)
+/* How many steps at hand of the earliest pCPU come before those of all others. */
+static unsigned run_length(const struct steps *s, const struct lane *lane)
+{
+    const struct heap_key *keys = s->merge.keys;
+    struct heap_key other = { UINT64_MAX, UINT32_MAX }, key = keys[0];
+    unsigned n = 0;
+
+    for (uint32_t i = 1; i < MIN(s->merge.n, 3); i++) /* the second is a child of the first */
+        if (heap_is_before(&keys[i], &other))
+            other = keys[i];
+    do {
+        n++;
+        key.at = lane->at + n < lane->n ? lane->steps[lane->at + n].tsc : 0;
+    } while (lane->at + n < lane->n && heap_is_before(&key, &other));
+    return n;
+}
+
+const struct step *steps_next(struct steps *s, unsigned *n, uint32_t *slot, GError **error)
 {
     if (!(s->started ? advance(s, error) : start(s, error)) || s->merge.n == 0)
         return NULL;
-    *slot = s->merge.keys[0].slot;
-    return &s->lanes[*slot].steps[s->lanes[*slot].at];
+    *slot = s->merge.keys[0].who;
+    const struct lane *lane = &s->lanes[*slot];
+    *n = s->run = run_length(s, lane);
+    return &lane->steps[lane->at];
 }
 
 struct steps *steps_new(const struct xt_trace *trace, const struct step_options *options)
@@ -169,7 +190,6 @@ struct steps *steps_new(const struct xt_trace *trace, const struct step_options 
     s->wake_at = 1 + n / 4;
     s->capacity = CLAMP(ALL_STEPS / 2 / MAX(n, 1), MIN_BATCH, MAX_BATCH);
     s->lanes = g_new0(struct lane, n + 1);
-    s->merge.keys = g_new0(struct merge_key, n + 1);
     g_mutex_init(&s->lock);
     g_cond_init(&s->queued);
     g_cond_init(&s->ready);
@@ -207,7 +227,7 @@ void steps_free(struct steps *s)
     g_cond_clear(&s->queued);
     g_cond_clear(&s->ready);
     g_mutex_clear(&s->lock);
-    g_free(s->merge.keys);
+    heap_clear(&s->merge);
     g_free(s->lanes);
     g_free(s);
 }

@@ -1,5 +1,5 @@
 /* The replenishments that the survey kept, in order of time. */
-#include "parse/merge.h"
+#include "parse/heap.h"
 #include "parse/survey.h"
 
 #define MERGE_MEMORY (2u << 20)
@@ -39,26 +39,26 @@ bool xt_survey_each_replenishment(const struct xt_survey *survey,
                               MIN_ITEMS, MAX_ITEMS);
     struct reader *readers = g_new0(struct reader, survey->n_pcpus + 1);
     struct xt_replenish_sample *items = g_new(struct xt_replenish_sample, (size_t)capacity * (survey->n_pcpus + 1));
-    struct merge merge = { g_new(struct merge_key, survey->n_pcpus + 1), 0 };
+    struct heap merge = { 0 };
     bool ok = true;
 
     for (uint32_t i = 0; ok && i < survey->n_pcpus; i++) {
         readers[i] = (struct reader){ .pcpu = &survey->pcpus[i], .items = items + (size_t)capacity * i };
         ok = load(&readers[i], capacity, error);
         if (readers[i].n)
-            merge_add(&merge, key_of(&readers[i]), i);
+            heap_add(&merge, key_of(&readers[i]), i);
     }
-    merge_order(&merge);
+    heap_order(&merge);
     while (ok && merge.n) {
-        struct reader *r = &readers[merge.keys[0].slot];
+        struct reader *r = &readers[merge.keys[0].who];
         each(user, &r->items[r->at++]);
         ok = load(r, capacity, error);
         if (r->n)
-            merge_replace(&merge, key_of(r));
+            heap_replace(&merge, key_of(r));
         else
-            merge_remove(&merge);
+            heap_remove(&merge);
     }
-    g_free(merge.keys);
+    heap_clear(&merge);
     g_free(items);
     g_free(readers);
     return ok;

@@ -3,7 +3,7 @@
 
 #include "parse/cursor.h"
 #include "parse/error.h"
-#include "parse/merge.h"
+#include "parse/heap.h"
 
 /* What stands at the head of a pCPU's cursor. */
 struct head {
@@ -18,7 +18,7 @@ struct xt_trace {
     struct xt_layout_index *layouts;
     struct xt_survey *survey;
     struct head *heads; /* by slot */
-    struct merge merge;
+    struct heap merge;
     bool advance; /* the record handed out last still has to be passed over */
     bool started;
     int selected; /* slot, -1 all */
@@ -73,10 +73,10 @@ static bool start(struct xt_trace *trace, GError **error)
         if (loaded < 0)
             return false;
         if (loaded)
-            merge_add(&trace->merge,
+            heap_add(&trace->merge,
                       key_of(trace, &trace->heads[i], xt_raw_tsc(&trace->survey->pcpus[i], trace->survey->first_tsc)), i);
     }
-    merge_order(&trace->merge);
+    heap_order(&trace->merge);
     trace->started = true;
     return true;
 }
@@ -84,7 +84,7 @@ static bool start(struct xt_trace *trace, GError **error)
 /* Passes over what was handed out last and puts its cursor back in order. */
 static bool advance(struct xt_trace *trace, GError **error)
 {
-    struct head *h = &trace->heads[trace->merge.keys[0].slot];
+    struct head *h = &trace->heads[trace->merge.keys[0].who];
     uint64_t previous = h->cursor.tsc;
     int loaded = 1;
 
@@ -98,9 +98,9 @@ static bool advance(struct xt_trace *trace, GError **error)
     if (loaded < 0)
         return false;
     if (loaded)
-        merge_replace(&trace->merge, key_of(trace, h, previous));
+        heap_replace(&trace->merge, key_of(trace, h, previous));
     else
-        merge_remove(&trace->merge);
+        heap_remove(&trace->merge);
     return true;
 }
 
@@ -114,9 +114,9 @@ bool xt_trace_next_or_gap(struct xt_trace *trace, struct xt_record *record, GErr
         return false;
     trace->advance = true;
 
-    struct head *h = &trace->heads[trace->merge.keys[0].slot];
+    struct head *h = &trace->heads[trace->merge.keys[0].who];
     uint32_t header = h->header, slot = h->cursor.slot;
-    record->tsc = trace->merge.keys[0].tsc;
+    record->tsc = trace->merge.keys[0].at;
     record->offset = xt_cursor_offset(&h->cursor);
     record->event = XT_EVENT(header);
     record->slot = slot;
@@ -174,7 +174,7 @@ bool xt_trace_seek(struct xt_trace *trace, uint64_t tsc, GError **error)
     }
     if (!start(trace, error))
         return false;
-    while (trace->merge.n && trace->merge.keys[0].tsc < tsc)
+    while (trace->merge.n && trace->merge.keys[0].at < tsc)
         if (!advance(trace, error))
             return false;
     return true;
@@ -185,7 +185,6 @@ static void prepare_cursors(struct xt_trace *trace)
     uint32_t n = trace->survey->n_pcpus;
 
     trace->heads = g_new0(struct head, n + 1);
-    trace->merge.keys = g_new0(struct merge_key, n + 1);
     for (uint32_t i = 0; i < n; i++)
         xt_cursor_init(&trace->heads[i].cursor, &trace->source, trace->survey, i, xt_cursor_capacity(n));
 }
@@ -229,7 +228,7 @@ void xt_trace_free(struct xt_trace *trace)
     for (uint32_t i = 0; trace->heads && i < trace->survey->n_pcpus; i++)
         xt_cursor_clear(&trace->heads[i].cursor);
     g_free(trace->heads);
-    g_free(trace->merge.keys);
+    heap_clear(&trace->merge);
     if (!trace->is_view) {
         xt_survey_free(trace->survey);
         xt_layout_index_free(trace->layouts);
