@@ -7,23 +7,6 @@
 #include "parse/stats.h"
 #include "parse/survey.h"
 
-struct run_copy {
-    struct xt_sink sink;
-    struct xt_run run;
-    struct xt_pcpu *pcpus;
-};
-
-static bool copy_run(void *self, const struct xt_run *run, GError **error)
-{
-    struct run_copy *copy = self;
-
-    g_free(copy->pcpus);
-    copy->run = *run;
-    copy->pcpus = g_memdup2(run->pcpus, sizeof(*run->pcpus) * run->n_pcpus);
-    copy->run.pcpus = copy->pcpus;
-    return true;
-}
-
 #define MS(name_, title_) { .name = name_, .title = title_, .scale = 1e6, .decimals = 3 }
 #define US(name_, title_) { .name = name_, .title = title_, .scale = 1e3, .decimals = 3 }
 #define N(name_) { .name = name_ }
@@ -188,25 +171,24 @@ static int stats_of_trace(const char *path, const struct xt_input_options *optio
     if (!xt_input_open(&input, "stats", path, options, &error))
         return xt_fail("stats", error);
     const volatile int *cancel = xt_catch_signals();
-    struct run_copy copy = { .sink = { .self = &copy, .begin = copy_run } };
     struct xt_stats *stats = NULL;
     bool ok;
     do {
         xt_stats_free(stats);
         stats = xt_stats_new();
-        const struct xt_sink *sinks[] = { &copy.sink, xt_stats_sink(stats) };
-        ok = xt_reconstruct(input.trace, input.recording, &input.options, sinks, G_N_ELEMENTS(sinks), cancel, &error);
+        const struct xt_sink *sink = xt_stats_sink(stats);
+        ok = xt_reconstruct(input.trace, input.recording, &input.options, &sink, 1, cancel, &error);
     } while (!ok && xt_reconstruct_again(&error));
     if (ok) {
         struct xt_tables *out = xt_tables_new(stdout, format);
-        print_run(out, &input, &copy.run, policy ? policy : input.recording->policy);
-        print_pcpus(out, &copy.run);
-        print_vcpus(out, &input, &copy.run, stats);
+        const struct xt_run *run = xt_stats_run(stats);
+        print_run(out, &input, run, policy ? policy : input.recording->policy);
+        print_pcpus(out, run);
+        print_vcpus(out, &input, run, stats);
         print_metrics(out, stats, false);
         print_metrics(out, stats, true);
         ok = xt_tables_finish(out, &error);
     }
-    g_free(copy.pcpus);
     xt_stats_free(stats);
     xt_input_close(&input);
     return ok ? XT_EXIT_OK : xt_fail("stats", error);

@@ -461,6 +461,7 @@ static const struct xt_sink functions = {
     .overhead = on_overhead,
     .replenish = on_replenish,
     .period = on_period,
+    .blame = true,
     .loss = on_loss,
     .end = on_end,
 };

@@ -8,9 +8,6 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
     struct servers *servers = m->servers;
     struct deque *q = &servers->occupancy[slot];
     const struct server *s = v ? v->server : NULL;
-
-    if (!servers->any)
-        return;
     struct occupancy now = {
         .ts = m->now,
         .v = v,
@@ -30,7 +27,7 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
 
 void blame_reoccupy(struct machine *m, struct vstate *v)
 {
-    for (uint32_t slot = 0; v->state == XT_RUNNING && slot < m->run.n_pcpus; slot++)
+    for (uint32_t slot = 0; m->servers->blame && v->state == XT_RUNNING && slot < m->run.n_pcpus; slot++)
         if (m->run.pcpus[slot].pcpu == v->pcpu)
             blame_occupy(m, slot, v);
 }

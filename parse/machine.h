@@ -49,6 +49,14 @@ struct pstate {
     int64_t gap_ts, gap_end; /* of the present gap; end of the last one, -1 */
 };
 
+#define XT_MAX_SINKS 8u
+
+/* The sinks that have one function. */
+struct listeners {
+    unsigned n;
+    const struct xt_sink *sinks[XT_MAX_SINKS];
+};
+
 struct machine {
     struct xt_trace *trace;
     const struct xt_survey *survey;
@@ -56,8 +64,11 @@ struct machine {
     const struct xt_reconstruct_options *options;
     struct xt_run run;
     struct xt_clock clock;
-    const struct xt_sink *const *sinks;
-    unsigned n_sinks;
+    struct {
+        struct listeners begin, vcpu, dispatch, interval, change, decision, overhead, replenish, period, loss, violation, server,
+            rule;
+    } listeners;
+    bool blame; /* a sink wants to know what misses are to be blamed on */
     int64_t now; /* ts of the record at hand; never steps back */
 
     struct pstate *pcpus;  /* by slot */
@@ -73,10 +84,10 @@ struct machine {
 
 #define XT_EMIT(machine_, function_, value_, error_) \
     ({ \
+        const struct listeners *to_ = &(machine_)->listeners.function_; \
         bool ok_ = true; \
-        for (unsigned i_ = 0; ok_ && i_ < (machine_)->n_sinks; i_++) \
-            if ((machine_)->sinks[i_]->function_) \
-                ok_ = (machine_)->sinks[i_]->function_((machine_)->sinks[i_]->self, value_, error_); \
+        for (unsigned i_ = 0; ok_ && i_ < to_->n; i_++) \
+            ok_ = to_->sinks[i_]->function_(to_->sinks[i_]->self, value_, error_); \
         ok_; \
     })
 

@@ -279,6 +279,28 @@ static void machine_clear(struct machine *m)
     g_free((struct xt_pcpu *)m->run.pcpus);
 }
 
+static void listen(struct machine *m, const struct xt_sink *sink)
+{
+#define LISTEN(function_) \
+    if (sink->function_) \
+    m->listeners.function_.sinks[m->listeners.function_.n++] = sink
+    LISTEN(begin);
+    LISTEN(vcpu);
+    LISTEN(dispatch);
+    LISTEN(interval);
+    LISTEN(change);
+    LISTEN(decision);
+    LISTEN(overhead);
+    LISTEN(replenish);
+    LISTEN(period);
+    LISTEN(loss);
+    LISTEN(violation);
+    LISTEN(server);
+    LISTEN(rule);
+#undef LISTEN
+    m->blame |= sink->blame;
+}
+
 bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording,
                     const struct xt_reconstruct_options *options, const struct xt_sink *const *sinks, unsigned n_sinks,
                     const volatile int *cancel, GError **error)
@@ -288,13 +310,14 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         .survey = xt_trace_survey(trace),
         .recording = recording,
         .options = options,
-        .sinks = sinks,
-        .n_sinks = n_sinks,
         .last_gap_end = -1,
         .next_deadline = INT64_MAX,
     };
-    bool conformance = false;
-
+    g_assert(n_sinks <= XT_MAX_SINKS);
+    for (unsigned i = 0; i < n_sinks; i++)
+        listen(&m, sinks[i]);
+    bool conformance = m.listeners.violation.n || m.listeners.rule.n || m.listeners.server.n;
+    m.blame |= conformance;
     if (!xt_run_init(&m.run, m.survey, recording, options, xt_trace_path(trace), error))
         return false;
     xt_clock_init(&m.clock, m.run.start_tsc, (uint64_t)m.run.tsc_hz);
@@ -307,8 +330,6 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         m.pcpus[i].gap_end = -1;
     }
     m.servers = servers_new(&m, error);
-    for (unsigned i = 0; i < n_sinks; i++)
-        conformance |= sinks[i]->violation || sinks[i]->rule || sinks[i]->server;
     if (m.servers && conformance)
         m.conform = conform_new(&m);
     bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);

@@ -62,7 +62,7 @@ struct server {
 
 struct servers {
     struct xt_learned learned;
-    bool any;                 /* some VCPU is a server, or will be: else nobody asks who held the pCPUs */
+    bool blame;               /* somebody will ask who held the pCPUs */
     struct heap open;         /* every open period: its deadline's key, its VCPU's index */
     uint64_t n_deferred;      /* of all servers; beyond MAX_PERIODS a period is judged without waiting, as unknown */
     GHashTable *by_vcpu;      /* struct vstate -> struct server */

@@ -83,7 +83,7 @@ struct servers *servers_new(struct machine *m, GError **error)
         g_free(servers);
         return NULL;
     }
-    servers->any = servers->learned.servers.n || any_reference(m->recording);
+    servers->blame = m->blame && (servers->learned.servers.n || any_reference(m->recording));
     servers->by_vcpu = g_hash_table_new_full(NULL, NULL, NULL, free_server);
     servers->parts = g_array_new(FALSE, FALSE, sizeof(struct xt_blame_part));
     servers->held = g_array_new(FALSE, FALSE, sizeof(struct held));
@@ -219,7 +219,7 @@ void servers_dispatched(struct machine *m, struct pstate *p, struct vstate *v)
     struct server *s = v->server;
     int32_t pcpu = p->info->pcpu;
 
-    if (m->run.core_scheduling)
+    if (m->run.core_scheduling || !m->servers->blame)
         return;
     blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), v);
     if (s && !s->affinity_known)
@@ -228,7 +228,8 @@ void servers_dispatched(struct machine *m, struct pstate *p, struct vstate *v)
 
 void servers_gap(struct machine *m, struct pstate *p)
 {
-    blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
+    if (m->servers->blame)
+        blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
 }
 
 /* What became of one period, from the spans inside it. */
@@ -328,7 +329,7 @@ static bool hand_out(struct machine *m, struct vstate *v, const struct period *p
     if (verdict.ready)
         out.short_ns = MAX(MIN(period->budget_ns - verdict.run, verdict.waited), 0);
     out.missed = out.judged && out.short_ns > m->servers->tolerance;
-    if (out.missed)
+    if (out.missed && m->servers->blame)
         find_blame(m, v, period, &verdict, &out);
     return XT_EMIT(m, period, &out, error);
 }

@@ -254,7 +254,8 @@ struct xt_period {
     bool reference;            /* reservation given from outside (DESIGN item 8), not learned from replenishments */
     bool judged;               /* false: deadline beyond the run, or unknown time touches the period */
     bool missed;               /* judged and short_ns > tolerance */
-    int64_t blame_ns[XT_N_BLAMES]; /* waiting time in [w, deadline) by its cause; sums to the time runnable */
+    int64_t blame_ns[XT_N_BLAMES]; /* of a miss, if a sink wants blame: waiting time in [w, deadline) by its cause; sums to
+                                      the time runnable */
     uint32_t n_parts;
     const struct xt_blame_part *parts; /* only for misses */
 };
@@ -323,6 +324,7 @@ struct xt_server {
 /* Every function may be NULL. false means stop: the function has set error. self is the sink's own. */
 struct xt_sink {
     void *self;
+    bool blame; /* wants blame_ns and parts of periods */
     bool (*begin)(void *self, const struct xt_run *run, GError **error);
     bool (*vcpu)(void *self, const struct xt_vcpu *vcpu, GError **error); /* first appearance */
     bool (*dispatch)(void *self, const struct xt_dispatch *dispatch, GError **error);

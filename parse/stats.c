@@ -16,6 +16,8 @@ struct vcpu {
 
 struct xt_stats {
     struct xt_sink sink;
+    struct xt_run run;
+    struct xt_pcpu *pcpus;
     GPtrArray *vcpus; /* of struct vcpu, by index */
     struct xt_distribution *metrics[XT_N_METRICS];
 };
@@ -116,6 +118,15 @@ static void free_vcpu(gpointer data)
     g_array_unref(v->periods);
     g_array_unref(v->budgets);
     g_free(v);
+}
+
+static bool on_begin(void *self, const struct xt_run *run, GError **error)
+{
+    struct xt_stats *s = self;
+
+    s->run = *run;
+    s->run.pcpus = s->pcpus = g_memdup2(run->pcpus, sizeof(*run->pcpus) * run->n_pcpus);
+    return true;
 }
 
 static bool on_vcpu(void *self, const struct xt_vcpu *vcpu, GError **error)
@@ -249,6 +260,7 @@ struct xt_stats *xt_stats_new(void)
 
     s->sink = (struct xt_sink){
         .self = s,
+        .begin = on_begin,
         .vcpu = on_vcpu,
         .dispatch = on_dispatch,
         .interval = on_interval,
@@ -269,6 +281,7 @@ void xt_stats_free(struct xt_stats *stats)
 {
     if (!stats)
         return;
+    g_free(stats->pcpus);
     g_ptr_array_unref(stats->vcpus);
     for (int m = 0; m < XT_N_METRICS; m++)
         xt_distribution_free(stats->metrics[m]);
@@ -278,6 +291,11 @@ void xt_stats_free(struct xt_stats *stats)
 const struct xt_sink *xt_stats_sink(struct xt_stats *stats)
 {
     return &stats->sink;
+}
+
+const struct xt_run *xt_stats_run(const struct xt_stats *stats)
+{
+    return &stats->run;
 }
 
 uint32_t xt_stats_n_vcpus(const struct xt_stats *stats)

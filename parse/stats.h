@@ -67,6 +67,7 @@ void xt_stats_free(struct xt_stats *stats);
 const struct xt_sink *xt_stats_sink(struct xt_stats *stats);
 
 /* After the run has ended. */
+const struct xt_run *xt_stats_run(const struct xt_stats *stats);
 uint32_t xt_stats_n_vcpus(const struct xt_stats *stats); /* idle VCPUs included, by xt_vcpu.index */
 const struct xt_vcpu_stats *xt_stats_vcpu(const struct xt_stats *stats, uint32_t index);
 const struct xt_distribution *xt_stats_metric(const struct xt_stats *stats, enum xt_metric metric);
