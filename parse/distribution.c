@@ -6,7 +6,6 @@
 
 #include "parse/spill.h"
 
-#define SMALL_VALUES 65536 /* ns that are counted one by one: nearly every overhead sample */
 #define BUFFER_VALUES 65536
 #define MERGE_ITEMS 256
 #define SPILL_MEMORY (1u << 20)
@@ -14,20 +13,6 @@
 struct item {
     int64_t value;
     uint64_t count; /* once finished: of this and all smaller values of `sorted` */
-};
-
-struct xt_distribution {
-    uint64_t n, dropped;
-    double sum;
-    int64_t min, max;
-    uint64_t *small; /* by value */
-    uint64_t n_small;
-    int64_t *buffer;
-    unsigned n_buffer;
-    struct xt_spill *runs; /* of struct item, each run ascending */
-    GArray *run_starts;    /* of uint64_t */
-    struct xt_spill *sorted;
-    bool finished;
 };
 
 struct xt_distribution *xt_distribution_new(void)
@@ -101,20 +86,24 @@ static bool flush(struct xt_distribution *d, GError **error)
     return xt_spill_append(d->runs, items, n, error);
 }
 
-static bool add_many(struct xt_distribution *d, int64_t value, uint64_t count, GError **error)
+static void note_range(struct xt_distribution *d, int64_t value, uint64_t count)
 {
-    value = MAX(value, 0);
     d->min = d->n ? MIN(d->min, value) : value;
     d->max = MAX(d->max, value);
     d->n += count;
     d->sum += (double)value * (double)count;
-    if (value < SMALL_VALUES) {
+}
+
+bool xt_distribution_add_other(struct xt_distribution *d, int64_t value, uint64_t count, GError **error)
+{
+    value = MAX(value, 0);
+    if (value < XT_SMALL_VALUES) {
         if (!d->small)
-            d->small = g_new0(uint64_t, SMALL_VALUES);
+            d->small = g_new0(uint64_t, XT_SMALL_VALUES);
         d->small[value] += count;
-        d->n_small += count;
         return true;
     }
+    note_range(d, value, count);
     if (!d->buffer)
         d->buffer = g_new(int64_t, 2 * BUFFER_VALUES); /* half of it for sorting */
     for (; count; count--) {
@@ -123,11 +112,6 @@ static bool add_many(struct xt_distribution *d, int64_t value, uint64_t count, G
         d->buffer[d->n_buffer++] = value;
     }
     return true;
-}
-
-bool xt_distribution_add(struct xt_distribution *d, int64_t value_ns, GError **error)
-{
-    return add_many(d, value_ns, 1, error);
 }
 
 void xt_distribution_drop(struct xt_distribution *d)
@@ -198,12 +182,22 @@ static bool merge(struct xt_distribution *d, struct run **heap, unsigned n, GErr
     return last.count == 0 || xt_spill_append(d->sorted, &last, 1, error);
 }
 
+static void note_small(struct xt_distribution *d)
+{
+    for (int64_t value = 0; d->small && value < XT_SMALL_VALUES; value++)
+        if (d->small[value]) {
+            note_range(d, value, d->small[value]);
+            d->n_small += d->small[value];
+        }
+}
+
 bool xt_distribution_finish(struct xt_distribution *d, GError **error)
 {
     if (d->finished)
         return true;
     if (!flush(d, error))
         return false;
+    note_small(d);
     unsigned n = d->run_starts->len, loaded_runs = 0;
     struct run *runs = g_new0(struct run, n + 1), **heap = g_new0(struct run *, n + 1);
     bool ok = true;
@@ -289,7 +283,7 @@ void xt_distribution_foreach(const struct xt_distribution *d, void (*each)(void 
     uint64_t before = 0;
 
     g_assert(d->finished);
-    for (int64_t value = 0; d->small && value < SMALL_VALUES; value++)
+    for (int64_t value = 0; d->small && value < XT_SMALL_VALUES; value++)
         if (d->small[value])
             each(user, value, d->small[value]);
     for (uint64_t i = 0; i < xt_spill_count(d->sorted); i++) {
@@ -309,7 +303,7 @@ static void copy_value(void *user, int64_t value_ns, uint64_t count)
 {
     struct copy *copy = user;
 
-    copy->ok = copy->ok && add_many(copy->to, value_ns, count, copy->error);
+    copy->ok = copy->ok && xt_distribution_add_other(copy->to, value_ns, count, copy->error);
 }
 
 bool xt_distribution_add_all(struct xt_distribution *d, const struct xt_distribution *other, GError **error)

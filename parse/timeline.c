@@ -86,16 +86,15 @@ static bool finish_piece(struct machine *m, struct vstate *v, int64_t end_ts, GE
     servers_piece(m, v, v->state, v->since, end_ts);
     if (v->state == XT_RUNNING)
         return emit_dispatch(m, v, end_ts, error);
-    struct piece piece = { true, v->state, v->reason, v->since, end_ts, v->open_start };
-    if (v->state == XT_RUNNABLE) {
-        if (v->wait.have && !flush_pieces(m, v, false, error))
-            return false;
-        v->wait = piece;
-    } else {
-        if (!flush_pieces(m, v, false, error))
-            return false;
-        v->off = piece;
-    }
+    if ((v->wait.have || (v->off.have && v->state != XT_RUNNABLE)) && !flush_pieces(m, v, false, error))
+        return false;
+    struct piece *piece = v->state == XT_RUNNABLE ? &v->wait : &v->off;
+    piece->have = true;
+    piece->state = v->state;
+    piece->reason = v->reason;
+    piece->ts = v->since;
+    piece->end_ts = end_ts;
+    piece->open_start = v->open_start;
     return true;
 }
 
@@ -253,19 +252,26 @@ static bool cut(struct machine *m, struct vstate *v, GError **error)
     return true;
 }
 
+/* The present piece of v, if it runs, ends by this step. */
+static bool describe_end(struct machine *m, struct vstate *v, const struct step *step, enum xt_reason reason,
+                         GError **error)
+{
+    bool ok = true;
+
+    if (v->state != XT_RUNNING)
+        return true;
+    v->dispatch.end_reason = reason;
+    v->dispatch.next = who(m, step->next, &ok, error);
+    v->dispatch.budget_left_ns = step->change.budget_left_ns;
+    v->dispatch.flags |= step->flags & STEP_F_LEFT_NO_BURN ? XT_D_NO_BURN : 0;
+    return ok;
+}
+
 bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, const struct step *step, GError **error)
 {
     enum xt_state old_state = (enum xt_state)step->old_state, new_state = (enum xt_state)step->new_state;
-    struct xt_change change = {
-        .vcpu = &v->id,
-        .ts = m->now,
-        .old_state = old_state,
-        .new_state = new_state,
-        .reason = reason_of(p, step),
-        .no_burn = step->flags & STEP_F_LEFT_NO_BURN,
-        .pcpu = p->info->pcpu,
-    };
-    bool ok = true;
+    enum xt_reason reason = reason_of(p, step);
+    bool inconsistent = false, migrated = false;
 
     if (m->conform && !conform_change(m, p, v, old_state, new_state, error))
         return false;
@@ -273,25 +279,30 @@ bool timeline_change(struct machine *m, struct pstate *p, struct vstate *v, cons
         v->seen = true;
         if (!recover(m, p, v, old_state, error) || !servers_known(m, v, error))
             return false;
-    } else {
-        change.inconsistent = v->state != old_state;
-        if (change.inconsistent && !machine_doubt(m, error))
+    } else if (v->state != old_state) {
+        inconsistent = true;
+        if (!machine_doubt(m, error))
             return false;
     }
-    if (v->state == XT_RUNNING) {
-        v->dispatch.end_reason = change.reason;
-        v->dispatch.next = who(m, step->next, &ok, error);
-        v->dispatch.budget_left_ns = step->change.budget_left_ns;
-        v->dispatch.flags |= change.no_burn ? XT_D_NO_BURN : 0;
-    }
-    if (!ok || !finish_piece(m, v, m->now, error))
+    if (!describe_end(m, v, step, reason, error) || !finish_piece(m, v, m->now, error))
         return false;
-    begin_piece(v, new_state, change.reason, m->now, p->info->pcpu);
+    begin_piece(v, new_state, reason, m->now, p->info->pcpu);
     known_add(m, v);
     if (new_state != XT_RUNNING)
-        start_waiting(m, v, old_state, new_state, change.reason);
-    else if (!describe_dispatch(m, p, v, step, &change.migrated, error))
+        start_waiting(m, v, old_state, new_state, reason);
+    else if (!describe_dispatch(m, p, v, step, &migrated, error))
         return false;
+    struct xt_change change = {
+        .vcpu = &v->id,
+        .ts = m->now,
+        .old_state = old_state,
+        .new_state = new_state,
+        .reason = reason,
+        .no_burn = step->flags & STEP_F_LEFT_NO_BURN,
+        .inconsistent = inconsistent,
+        .migrated = migrated,
+        .pcpu = p->info->pcpu,
+    };
     if (!XT_EMIT(m, change, &change, error))
         return false;
     /* a window of this or another pCPU is open: what begins now is unknown at once, unless it runs here */
