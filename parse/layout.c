@@ -21,11 +21,38 @@ static int compare_rows(const void *a, const void *b)
     return (x->min_words > y->min_words) - (x->min_words < y->min_words);
 }
 
+static struct xt_slot_source source_of(const struct xt_field *field)
+{
+    struct xt_slot_source from = {
+        .form = XT_FORM_UINT,
+        .word = field->word,
+        .up = (uint8_t)(32 - field->lo - field->bits),
+        .down = (uint8_t)(32 - field->bits),
+    };
+
+    switch ((enum xt_field_type)field->type) {
+    case XT_FIELD_SINT:
+        from.form = XT_FORM_SINT;
+        return from;
+    case XT_FIELD_U64:
+    case XT_FIELD_X64:
+        return (struct xt_slot_source){ XT_FORM_WIDE, field->word, 0, 0 };
+    case XT_FIELD_VCPU:
+        return (struct xt_slot_source){ XT_FORM_PACKED, field->word, 0, 0 };
+    case XT_FIELD_DV:
+        return (struct xt_slot_source){ XT_FORM_DV, field->word, 0, 0 };
+    case XT_FIELD_VD:
+        return (struct xt_slot_source){ XT_FORM_VD, field->word, 0, 0 };
+    default:
+        return from;
+    }
+}
+
 static void index_slots(struct xt_layout *row)
 {
     for (unsigned f = 0; f < row->n_fields; f++)
-        if (row->fields[f].slot != XT_SLOT_NONE)
-            row->by_slot[row->fields[f].slot] = (uint8_t)(f + 1);
+        if (row->fields[f].slot != XT_SLOT_NONE && row->fields[f].type != XT_FIELD_STATE)
+            row->by_slot[row->fields[f].slot] = source_of(&row->fields[f]);
 }
 
 /* Puts all rows in their places; false if two meet. */
@@ -107,8 +134,7 @@ unsigned xt_layout_number(const struct xt_layout_index *index, const struct xt_l
 
 static inline int64_t field_value(const struct xt_field *field, const struct xt_record *record, bool vd)
 {
-    return field->type == XT_FIELD_STATE ? xt_bits(record->event, field->lo, field->bits)
-                                         : xt_field_of_words(field, record->words, vd);
+    return xt_take_value(source_of(field), field->type == XT_FIELD_STATE ? &record->event : record->words, vd);
 }
 
 int64_t xt_field_value(const struct xt_field *field, const struct xt_record *record, bool vd)

@@ -72,6 +72,22 @@ struct xt_field {
     const char *unit; /* "ns", "pcpu", "cycles", …; NULL: plain number */
 };
 
+/* How the value of a slot is taken out of a record's words: what its field says, without asking the field again. */
+enum xt_slot_form {
+    XT_FORM_NONE,   /* no field fills it: 0 */
+    XT_FORM_UINT,
+    XT_FORM_SINT,
+    XT_FORM_WIDE,   /* two words, low first */
+    XT_FORM_PACKED, /* VCPU, the halves as the generation packs them; it takes the next slot, too */
+    XT_FORM_DV,
+    XT_FORM_VD,
+};
+struct xt_slot_source {
+    uint8_t form; /* enum xt_slot_form */
+    uint8_t word; /* first word */
+    uint8_t up, down; /* shifts that leave the field's bits alone */
+};
+
 struct xt_layout {
     uint32_t event;
     uint8_t min_words, max_words; /* fields beyond the words present do not exist */
@@ -81,8 +97,7 @@ struct xt_layout {
     const char *versions; /* of Xen, e.g. "4.10-" */
     const struct xt_field *fields;
     uint8_t n_fields;
-    /* made by xt_layout_index_new: by slot, 1 + number of the field that fills it, 0 none */
-    uint8_t by_slot[XT_N_SLOTS];
+    struct xt_slot_source by_slot[XT_N_SLOTS]; /* made by xt_layout_index_new */
 };
 
 struct xt_layout_table {
@@ -143,40 +158,26 @@ static inline uint32_t xt_swap_halves(uint32_t word)
     return word << 16 | word >> 16;
 }
 
-static inline uint32_t xt_bits(uint32_t word, unsigned lo, unsigned bits)
+/* The value that stands there, packed VCPUs whole, as domain << 16 | vcpu. */
+static inline int64_t xt_take_value(struct xt_slot_source from, const uint32_t *words, bool vd)
 {
-    word >>= lo;
-    return bits < 32 ? word & ((1u << bits) - 1) : word;
+    uint32_t word = words[from.word];
+
+    if (from.form == XT_FORM_WIDE)
+        return (int64_t)(word | (uint64_t)words[from.word + 1] << 32);
+    if (from.form == XT_FORM_SINT)
+        return (int32_t)(word << from.up) >> from.down;
+    if (from.form == XT_FORM_VD || (from.form == XT_FORM_PACKED && vd))
+        return xt_swap_halves(word);
+    return word << from.up >> from.down;
 }
 
-/* Value of a field that does not come from the event id, as xt_field_value gives it. */
-static inline int64_t xt_field_of_words(const struct xt_field *field, const uint32_t *words, bool vd)
-{
-    const uint32_t *w = words + field->word;
-
-    switch ((enum xt_field_type)field->type) {
-    case XT_FIELD_SINT:
-        return (int32_t)(xt_bits(*w, field->lo, field->bits) << (32 - field->bits)) >> (32 - field->bits);
-    case XT_FIELD_U64:
-    case XT_FIELD_X64:
-        return (int64_t)(w[0] | (uint64_t)w[1] << 32);
-    case XT_FIELD_VCPU:
-        return vd ? xt_swap_halves(*w) : *w;
-    case XT_FIELD_DV:
-        return *w;
-    case XT_FIELD_VD:
-        return xt_swap_halves(*w);
-    default:
-        return xt_bits(*w, field->lo, field->bits);
-    }
-}
-
-/* Value of the field of an indexed row that fills slot, 0 if it has none. */
+/* Value of a slot of an indexed row, 0 if it has none. */
 static inline int64_t xt_slot_of_words(const struct xt_layout *row, enum xt_slot slot, const uint32_t *words, bool vd)
 {
-    unsigned f = row->by_slot[slot];
+    struct xt_slot_source from = row->by_slot[slot];
 
-    return f ? xt_field_of_words(&row->fields[f - 1], words, vd) : 0;
+    return from.form == XT_FORM_NONE ? 0 : xt_take_value(from, words, vd);
 }
 
 /* The VCPU that fills domid_slot and the slot behind it: domain << 16 | vcpu. */
@@ -185,7 +186,7 @@ static inline uint32_t xt_vcpu_of_words(const struct xt_layout *row, enum xt_slo
 {
     uint32_t domid = (uint32_t)xt_slot_of_words(row, domid_slot, words, vd);
 
-    if (!row->by_slot[domid_slot + 1])
+    if (row->by_slot[domid_slot + 1].form == XT_FORM_NONE)
         return domid; /* packed in one word, or nothing */
     return domid << 16 | ((uint32_t)xt_slot_of_words(row, (enum xt_slot)(domid_slot + 1), words, vd) & 0xffff);
 }
