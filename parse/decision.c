@@ -3,31 +3,27 @@
 
 #include "parse/layout.h"
 
-static struct decision *other(struct decider *d)
-{
-    return d->decision == &d->decisions[0] ? &d->decisions[1] : &d->decisions[0];
-}
-
 static uint64_t corrected(const struct decider *d, uint64_t tsc)
 {
     return xt_corrected_tsc(d->survey, tsc);
 }
 
-static int64_t now(struct decider *d)
+static inline int64_t now(struct decider *d)
 {
-    if (d->now_tsc != d->tsc || d->now < 0) {
-        d->now_tsc = d->tsc;
-        d->now = xt_clock_ts(d->options->clock, d->tsc);
+    if (G_UNLIKELY(d->now_top != d->top)) {
+        d->now_top = d->top;
+        d->now_tsc = corrected(d, d->top);
+        d->now = xt_clock_ts(d->options->clock, d->now_tsc);
     }
     return d->now;
 }
 
-static struct step *add(struct decider *d, enum step_kind kind)
+static inline struct step *add(struct decider *d, enum step_kind kind)
 {
     struct step *step = d->out++;
 
-    step->tsc = d->tsc;
     step->ts = now(d);
+    step->tsc = d->now_tsc;
     step->kind = (uint8_t)kind;
     step->flags = 0;
     return step;
@@ -39,15 +35,15 @@ static void begin(struct decider *d, enum xt_scheduler scheduler, bool announced
 {
     bool cut = d->lost_since_decision || (!d->decided && d->survey->schedule_records);
 
-    *d->decision = (struct decision){
-        .open = true,
-        .start_known = announced || !cut,
-        .scheduler = scheduler,
-        .ts = now(d),
-        .slice_ns = -1,
-        .burnt_vcpu = XT_NOBODY,
-        .budget_ns = -1,
-    };
+    struct decision *decision = d->decision;
+    decision->open = true;
+    decision->start_known = announced || !cut;
+    decision->tickled = decision->tasklet = decision->ratelimited = false;
+    decision->scheduler = scheduler;
+    decision->ts = now(d);
+    decision->slice_ns = -1;
+    decision->burnt_vcpu = XT_NOBODY;
+    decision->budget_ns = -1;
 }
 
 static void ensure_begun(struct decider *d, enum xt_scheduler scheduler)
@@ -103,8 +99,9 @@ static void close_decision(struct decider *d, bool kept)
     d->lost_since_decision = false;
     d->decided = true;
     if (kept) {
-        d->decision = other(d);
+        d->decision = d->other;
         d->decision->scheduler = decision->scheduler;
+        d->other = decision;
     }
     d->decision->open = false;
 }
@@ -119,7 +116,7 @@ static void flush_switch(struct decider *d)
     step->prev = d->switch_prev;
     step->next = d->switch_next;
     step->flags = STEP_F_IS_SWITCH | (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
-                  (other(d)->tickled ? STEP_F_TICKLED : 0);
+                  (d->other->tickled ? STEP_F_TICKLED : 0);
     step->decision.ts = d->switch_decision_ns >= 0 ? d->switch_ts - d->switch_decision_ns : d->switch_ts;
     step->decision.dur_ns = d->switch_decision_ns;
 }
@@ -218,7 +215,7 @@ static void dispatched(struct decider *d, struct step *step, uint32_t vcpu)
     d->switching = false;
     step->prev = d->switch_prev;
     step->flags = (d->switch_no_burn ? STEP_F_NO_BURN : 0) |
-                  (other(d)->tickled ? STEP_F_TICKLED : 0);
+                  (d->other->tickled ? STEP_F_TICKLED : 0);
     step->change.decision_ns = d->switch_decision_ns;
     step->change.switch_ns = now(d) - d->switch_ts;
 }
@@ -235,7 +232,7 @@ static void changed(struct decider *d, uint32_t header, uint32_t vcpu)
     unsigned old_state = header >> 8 & 3, new_state = header >> 4 & 3;
     enum xt_reason reason = (enum xt_reason)usual_reason[new_state];
     bool is_switch = d->switching && d->switch_prev == vcpu, no_burn = false;
-    const struct decision *decision = is_switch ? other(d) : d->decision;
+    const struct decision *decision = is_switch ? d->other : d->decision;
     bool burnt_here = old_state == XT_RUNNING && is_burnt(decision, vcpu);
 
     if (old_state == XT_RUNNING && new_state == XT_RUNNABLE) {
@@ -293,14 +290,14 @@ static void overhead(struct decider *d, const struct xt_layout *layout, const ui
 /* The gap begins where the first record was lost, before the record that tells of it. */
 static void lost(struct decider *d, uint64_t tsc, uint64_t previous, const uint32_t *words)
 {
-    d->tsc = MAX(d->tsc, corrected(d, xt_gap_start(d->cursor.at, tsc, previous)));
+    d->top = MAX(d->top, xt_gap_start(d->cursor.at, tsc, previous));
     flush_switch(d);
     d->decision->open = false;
     d->lost_since_decision = true;
     d->yielded = d->blocking = XT_NOBODY;
     d->slice_end = -1;
     add(d, STEP_GAP);
-    d->tsc = MAX(d->tsc, corrected(d, tsc));
+    d->top = MAX(d->top, tsc);
     add(d, STEP_LOST)->lost_records = words[0];
 }
 
@@ -313,9 +310,10 @@ static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
 }
 
 /* A record that matters; words are its payload. */
-static inline void take(struct decider *d, const struct xt_layout *layout, uint32_t header, const uint32_t *words)
+static inline void take(struct decider *d, enum xt_event_kind kind, const struct xt_layout *layout, uint32_t header,
+                        const uint32_t *words)
 {
-    switch ((enum xt_event_kind)layout->kind) {
+    switch (kind) {
     case XT_EV_RUNSTATE:
         changed(d, header, words[0]);
         return;
@@ -379,7 +377,7 @@ static inline void take(struct decider *d, const struct xt_layout *layout, uint3
     }
 }
 
-static void read_record(struct decider *d, uint32_t header)
+static inline void read_record(struct decider *d, uint32_t header)
 {
     struct xt_cursor *c = &d->cursor;
     uint64_t previous = c->tsc;
@@ -391,13 +389,16 @@ static void read_record(struct decider *d, uint32_t header)
         if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
             tsc_back(d, c->tsc, previous);
     }
-    if (G_UNLIKELY(key && key->kind == XT_EV_LOST)) {
+    if (G_LIKELY(key && key->kind != XT_EV_LOST)) {
+        d->top = MAX(d->top, c->tsc);
+        if (key->kind != XT_EV_OTHER)
+            take(d, (enum xt_event_kind)key->kind, xt_layout_of_key(d->layouts, key), header,
+                 xt_load_words(c->at, header, copy));
+    } else if (key) {
         lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
-        return;
+    } else {
+        d->top = MAX(d->top, c->tsc);
     }
-    d->tsc = MAX(d->tsc, corrected(d, c->tsc));
-    if (key && key->kind != XT_EV_OTHER)
-        take(d, xt_layout_of_key(d->layouts, key), header, xt_load_words(c->at, header, copy));
 }
 
 unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)
@@ -437,12 +438,12 @@ void decider_init(struct decider *d, const struct xt_trace *trace, const struct 
         .has_continue = survey->has_continue,
         .core_scheduling = survey->core_scheduling,
         .burns = options->conformance || survey->has_extratime,
-        .now = -1,
         .yielded = XT_NOBODY,
         .blocking = XT_NOBODY,
         .slice_end = -1,
     };
     d->decision = &d->decisions[0];
+    d->other = &d->decisions[1];
     xt_cursor_init(&d->cursor, xt_trace_source(trace), survey, slot, buffer_bytes);
 }
 

@@ -24,13 +24,13 @@ struct decider {
     enum xt_scheduler scheduler;         /* of this pCPU */
     bool vd, has_continue, core_scheduling, burns; /* of the run; whether burns become steps */
 
-    uint64_t tsc; /* largest so far */
-    int64_t now;  /* ts of that, if now_tsc is it */
-    uint64_t now_tsc;
+    uint64_t top; /* largest TSC so far, as in the records */
+    uint64_t now_top, now_tsc; /* now_tsc: now_top on the time line that all pCPUs share */
+    int64_t now;               /* ts of that */
     uint32_t n_burns;
     bool ended;
 
-    struct decision decisions[2], *decision; /* the present one; the other is that of the last switch */
+    struct decision decisions[2], *decision, *other; /* the present one; that of the last switch */
     bool lost_since_decision, decided; /* since the last decision; any decision so far */
     uint32_t yielded, blocking;        /* VCPU of a yield or block record not yet spent, XT_NOBODY */
     int64_t slice_end;                 /* when the armed slice runs out, -1 */
