@@ -42,8 +42,7 @@ struct conform {
     struct xt_distribution *reactions;
     struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
     int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
-    bool windows;              /* caps or weights are known */
-    int64_t window_end;
+    int64_t window_end;        /* of the window at hand, if caps or weights are known */
 };
 
 static inline const struct xt_host_vcpu *conform_host(const struct machine *m, const struct vstate *v)
@@ -54,6 +53,18 @@ static inline const struct xt_host_vcpu *conform_host(const struct machine *m, c
 static inline bool is_ready(enum xt_state state)
 {
     return state == XT_RUNNING || state == XT_RUNNABLE;
+}
+
+/* Counts a check whose value is within the rule's limit; false if it is not: the violation is to be checked. */
+static inline bool conform_passes(struct machine *m, enum xt_rule rule, int64_t value)
+{
+    struct xt_rule_result *r = &m->conform->results[rule];
+
+    if (G_UNLIKELY(value > r->limit))
+        return false;
+    r->checked++;
+    r->worst = MAX(r->worst, value);
+    return true;
 }
 
 /* Counts a check, and keeps it if its value exceeds the rule's default limit. */

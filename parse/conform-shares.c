@@ -102,9 +102,9 @@ static bool check_weights(struct machine *m, const struct share *a, const struct
     return conform_check(m, &violation, error);
 }
 
-bool conform_advance(struct machine *m, GError **error)
+bool conform_windows(struct machine *m, GError **error)
 {
-    while (m->conform->windows && m->now >= m->conform->window_end) {
+    while (m->now >= m->next_window) {
         GArray *shares = collect_shares(m);
         bool ok = true;
         for (guint i = 0; ok && i < shares->len; i++) {
@@ -116,7 +116,7 @@ bool conform_advance(struct machine *m, GError **error)
         g_array_unref(shares);
         if (!ok)
             return false;
-        m->conform->window_end += XT_SHARE_WINDOW_NS;
+        m->next_window = m->conform->window_end += XT_SHARE_WINDOW_NS;
     }
     return true;
 }

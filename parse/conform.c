@@ -196,8 +196,9 @@ struct conform *conform_new(struct machine *m)
     c->results[XT_RULE_REPLENISHMENT].limit += MAX(m->run.now_residual_ns, 0);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         c->results[XT_RULE_TSC_MONOTONIC].checked += m->survey->pcpus[i].tsc_records;
-    c->windows = conform_has_shares(m);
     c->window_end = XT_SHARE_WINDOW_NS;
+    if (conform_has_shares(m))
+        m->next_window = c->window_end;
     return c;
 }
 
@@ -454,6 +455,24 @@ void conform_eligible(struct machine *m, struct vstate *v)
 
 /* Runstates. */
 
+/* A rule that v breaks on p at this instant, beside other, or does not. */
+static bool check_now(struct machine *m, enum xt_rule rule, bool broken, const struct pstate *p, const struct vstate *v,
+                      const struct vstate *other, GError **error)
+{
+    if (conform_passes(m, rule, broken))
+        return true;
+    struct xt_violation violation = {
+        .rule = rule,
+        .vcpu = &v->id,
+        .other = other ? &other->id : NULL,
+        .pcpu = p->info->pcpu,
+        .ts = m->now,
+        .end_ts = m->now,
+        .value = broken,
+    };
+    return conform_check(m, &violation, error);
+}
+
 static bool check_places(struct machine *m, struct pstate *p, struct vstate *v, GError **error)
 {
     uint32_t slot = (uint32_t)(p->info - m->run.pcpus);
@@ -461,25 +480,11 @@ static bool check_places(struct machine *m, struct pstate *p, struct vstate *v, 
     struct conform_vcpu *c = v->conform;
     bool twice = v->seen && v->state == XT_RUNNING && v->pcpu != p->info->pcpu;
     bool taken = there && there != v && there->state == XT_RUNNING && there->pcpu == p->info->pcpu;
-    struct xt_violation violation = {
-        .rule = XT_RULE_ONE_PCPU,
-        .vcpu = &v->id,
-        .other = taken ? &there->id : NULL,
-        .pcpu = p->info->pcpu,
-        .ts = m->now,
-        .end_ts = m->now,
-        .value = twice || taken,
-    };
 
     m->conform->running[slot] = v;
-    if (!conform_check(m, &violation, error))
+    if (!check_now(m, XT_RULE_ONE_PCPU, twice || taken, p, v, taken ? there : NULL, error))
         return false;
-    if (!c->pinned)
-        return true;
-    violation.rule = XT_RULE_PIN;
-    violation.other = NULL;
-    violation.value = !xt_pcpu_set_has(c->usable, p->info->pcpu);
-    return conform_check(m, &violation, error);
+    return !c->pinned || check_now(m, XT_RULE_PIN, !xt_pcpu_set_has(c->usable, p->info->pcpu), p, v, NULL, error);
 }
 
 bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum xt_state old_state,
@@ -487,23 +492,15 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
 {
     struct conform_vcpu *c = conform_of(m, v);
     bool known = v->seen && v->state != XT_UNKNOWN;
-    struct xt_violation chain = {
-        .rule = XT_RULE_RUNSTATE_CHAIN,
-        .vcpu = &v->id,
-        .pcpu = p->info->pcpu,
-        .ts = m->now,
-        .end_ts = m->now,
-        .value = v->state != old_state,
-    };
 
-    if (known && !conform_check(m, &chain, error))
+    if (known && !check_now(m, XT_RULE_RUNSTATE_CHAIN, v->state != old_state, p, v, NULL, error))
         return false;
     if (new_state == XT_RUNNING && !m->run.core_scheduling && !check_places(m, p, v, error))
         return false;
     if (c->run_since >= 0 || old_state == XT_RUNNING) {
         if (!check_budget(m, v, error))
             return false;
-        if (c->run_since >= 0)
+        if (c->run_since >= 0 && m->next_window != INT64_MAX)
             c->window_ran += m->now - MAX(v->since, m->conform->window_end - XT_SHARE_WINDOW_NS);
         c->run_since = -1;
     }
@@ -597,7 +594,8 @@ static bool check_timer(struct machine *m, const struct pstate *p, int64_t slice
         .value = m->now - slice_end,
     };
 
-    return react(m, violation.value, error) && conform_check(m, &violation, error);
+    return react(m, m->now - slice_end, error) &&
+           (conform_passes(m, XT_RULE_TIMER, m->now - slice_end) || conform_check(m, &violation, error));
 }
 
 bool conform_schedule(struct machine *m, struct pstate *p, int64_t slice_end, GError **error)

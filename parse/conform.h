@@ -7,8 +7,13 @@
 struct conform *conform_new(struct machine *m);
 void conform_free(struct machine *m);
 
-/* Windows of caps and weights end by themselves. */
-bool conform_advance(struct machine *m, GError **error);
+/* Windows of caps and weights end by themselves: all that end now or before. */
+bool conform_windows(struct machine *m, GError **error);
+static inline bool conform_advance(struct machine *m, GError **error)
+{
+    return G_LIKELY(m->next_window > m->now) || conform_windows(m, error);
+}
+
 /* The TSC of p stepped back by so many cycles, to ts. */
 bool conform_tsc_back(struct machine *m, struct pstate *p, int64_t ts, uint64_t cycles, GError **error);
 /* A change record of v on p. */

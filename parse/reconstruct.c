@@ -205,7 +205,7 @@ static bool replay_one(struct machine *m, struct pstate *p, const struct step *s
 static bool replay(struct machine *m, struct pstate *p, const struct step *step, GError **error)
 {
     m->now = step->ts;
-    if (!servers_advance(m, m->now, error) || (m->conform && !conform_advance(m, error)))
+    if (!servers_advance(m, m->now, error) || !conform_advance(m, error))
         return false;
     switch ((enum step_kind)step->kind) {
     case STEP_DECISION:
@@ -263,7 +263,7 @@ static bool replay_all(struct machine *m, const volatile int *cancel, GError **e
         return false;
     m->now = m->run.duration_ns;
     if (!servers_advance(m, m->now, error) || !servers_end(m, error) ||
-        (m->conform && (!conform_advance(m, error) || !conform_end(m, error))))
+        !conform_advance(m, error) || (m->conform && !conform_end(m, error)))
         return false;
     return timeline_end(m, error);
 }
@@ -312,6 +312,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         .options = options,
         .last_gap_end = -1,
         .next_deadline = INT64_MAX,
+        .next_window = INT64_MAX,
     };
     g_assert(n_sinks <= XT_MAX_SINKS);
     for (unsigned i = 0; i < n_sinks; i++)
