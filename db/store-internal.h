@@ -32,6 +32,8 @@ struct pending {
     struct xt_replenish of[XT_MAX_PENDING]; /* in order of coming; vcpu is not set */
 };
 
+#define HOW_SEEN_BITS 8
+
 struct xt_store {
     struct xt_db *db;
     struct xt_shares *shares; /* NULL: the run is short, it needs none */
@@ -46,6 +48,10 @@ struct xt_store {
     GArray *pending;    /* of struct pending, by index */
     struct chunk chunks[XT_N_CHUNKED];
     GHashTable *how;    /* packed combination -> id */
+    struct how_seen {
+        uint64_t packed; /* 0: none */
+        int64_t id;
+    } how_seen[1 << HOW_SEEN_BITS]; /* some of `how` */
     int64_t how_known;  /* ids up to this are in the table already */
     GArray *how_new;    /* of uint64_t: packed combinations to be stored */
     GHashTable *reservations; /* set of struct reservation * */

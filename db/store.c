@@ -13,9 +13,8 @@
 #define MOST_SHARES 150000     /* rows that an overview reads in a fraction of a second */
 #define FEWEST_BINS 256           /* coarser ones show nothing */
 
-static int64_t how_id(struct xt_store *s, const struct xt_how *how)
+static int64_t find_how(struct xt_store *s, uint64_t packed)
 {
-    uint64_t packed = xt_how_pack(how);
     gpointer found = g_hash_table_lookup(s->how, GSIZE_TO_POINTER(packed));
 
     if (found)
@@ -23,6 +22,17 @@ static int64_t how_id(struct xt_store *s, const struct xt_how *how)
     g_array_append_val(s->how_new, packed);
     g_hash_table_insert(s->how, GSIZE_TO_POINTER(packed), GSIZE_TO_POINTER(s->how_known + s->how_new->len));
     return s->how_known + s->how_new->len;
+}
+
+/* Every dispatch asks, and a run has a few dozen combinations. */
+static int64_t how_id(struct xt_store *s, const struct xt_how *how)
+{
+    uint64_t packed = xt_how_pack(how);
+    struct how_seen *seen = &s->how_seen[packed * 0x9e3779b97f4a7c15u >> (64 - HOW_SEEN_BITS)];
+
+    if (seen->packed != packed)
+        *seen = (struct how_seen){ packed, find_how(s, packed) };
+    return seen->id;
 }
 G_STATIC_ASSERT(sizeof(gsize) >= sizeof(uint64_t));
 

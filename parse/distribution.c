@@ -184,11 +184,13 @@ static bool merge(struct xt_distribution *d, struct run **heap, unsigned n, GErr
 
 static void note_small(struct xt_distribution *d)
 {
-    for (int64_t value = 0; d->small && value < XT_SMALL_VALUES; value++)
-        if (d->small[value]) {
-            note_range(d, value, d->small[value]);
-            d->n_small += d->small[value];
-        }
+    for (int64_t value = 0; d->small && value < XT_SMALL_VALUES; value++) {
+        if (!d->small[value])
+            continue;
+        note_range(d, value, d->small[value]);
+        d->n_small += d->small[value];
+        d->small_end = (uint64_t)value + 1;
+    }
 }
 
 bool xt_distribution_finish(struct xt_distribution *d, GError **error)
@@ -283,9 +285,9 @@ void xt_distribution_foreach(const struct xt_distribution *d, void (*each)(void 
     uint64_t before = 0;
 
     g_assert(d->finished);
-    for (int64_t value = 0; d->small && value < XT_SMALL_VALUES; value++)
+    for (uint64_t value = 0; value < d->small_end; value++)
         if (d->small[value])
-            each(user, value, d->small[value]);
+            each(user, (int64_t)value, d->small[value]);
     for (uint64_t i = 0; i < xt_spill_count(d->sorted); i++) {
         struct item item = sorted_item(d, i);
         each(user, item.value, item.count - before);

@@ -4,11 +4,11 @@
 
 #include "parse/stats.h"
 
-#define XT_SMALL_VALUES 65536 /* ns that are counted one by one: nearly every overhead sample */
+#define XT_SMALL_VALUES 16384 /* ns that are counted one by one: nearly every overhead sample */
 
 struct xt_distribution {
     uint64_t *small;  /* counts by value; NULL as long as there are none */
-    uint64_t n_small; /* of those; once finished */
+    uint64_t n_small, small_end; /* how many samples those are, and behind the last value that occurs; once finished */
     uint64_t n, dropped; /* n without the small ones until finished, likewise sum, min and max */
     double sum;
     int64_t min, max;
