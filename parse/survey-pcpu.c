@@ -6,7 +6,7 @@
 
 /* Kinds of records of which more than their number counts. */
 #define OF_INTEREST \
-    (1u << XT_EV_RUNSTATE | 1u << XT_EV_INFPREV | 1u << XT_EV_INFCONT | 1u << XT_EV_BURN | 1u << XT_EV_REPLENISH | \
+    (1u << XT_EV_INFPREV | 1u << XT_EV_INFCONT | 1u << XT_EV_BURN | 1u << XT_EV_REPLENISH | \
      1u << XT_EV_TICKLE | 1u << XT_EV_LOST)
 
 struct reader {
@@ -42,28 +42,21 @@ static void note(struct reader *r, bool malformed, const char *format, ...)
     g_array_append_val(r->worker->notes, note);
 }
 
-static void see_step_back(struct reader *r, uint64_t tsc, uint64_t before)
+/* The first TSC, or one that is not above its predecessor's. */
+static void see_odd_tsc(struct reader *r, uint64_t tsc)
 {
     struct xt_pcpu_survey *out = r->out;
 
-    if (out->steps_back++ == 0)
-        note(r, false, "record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
-             " cycles; file order is kept",
-             xt_cursor_offset(&r->cursor), out->pcpu, before - tsc);
-    out->first_tsc = MIN(out->first_tsc, tsc);
-}
-
-static inline void see_tsc(struct reader *r, uint64_t tsc)
-{
-    struct xt_pcpu_survey *out = r->out;
-    uint64_t before = r->cursor.tsc;
-
-    r->cursor.tsc = tsc;
-    if (G_UNLIKELY(out->tsc_records++ == 0))
+    if (!out->has_tsc) {
+        out->has_tsc = true;
         out->first_tsc = tsc;
-    else if (G_UNLIKELY(tsc < before))
-        see_step_back(r, tsc, before);
-    out->last_tsc = MAX(out->last_tsc, tsc);
+    } else if (tsc < r->cursor.tsc) {
+        if (out->steps_back++ == 0)
+            note(r, false, "record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
+                 " cycles; file order is kept",
+                 xt_cursor_offset(&r->cursor), out->pcpu, r->cursor.tsc - tsc);
+        out->first_tsc = MIN(out->first_tsc, tsc);
+    }
 }
 
 static void see_unknown(struct reader *r, uint32_t header)
@@ -89,7 +82,7 @@ static void weigh_packing(struct reader *r, uint32_t word)
     r->worker->old_packing += swapped == r->running;
 }
 
-static void see_runstate(struct reader *r, uint32_t header, uint32_t id)
+static inline void see_runstate(struct reader *r, uint32_t header, uint32_t id)
 {
     if (id >> 16 == XT_IDLE_DOMID && (id & 0xffff) != (uint32_t)r->out->pcpu)
         r->out->foreign_idle++;
@@ -129,9 +122,6 @@ static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32
     const uint32_t *words = xt_load_words(r->cursor.at, header, copy);
 
     switch ((enum xt_event_kind)key->kind) {
-    case XT_EV_RUNSTATE:
-        see_runstate(r, header, words[0]);
-        return true;
     case XT_EV_INFPREV:
         xt_chain_infprev(r->chain, tsc, (uint32_t)xt_slot_of_words(layout, XT_SLOT_RUN, words, false));
         return true;
@@ -189,7 +179,7 @@ static bool read_records(struct reader *r)
 {
     struct xt_cursor *c = &r->cursor;
     uint64_t *counts = r->worker->of_pcpu;
-    uint64_t records = 0;
+    uint64_t records = 0, without_tsc = 0, last_tsc = 0;
     bool ok = true;
 
     while (ok) {
@@ -201,24 +191,35 @@ static bool read_records(struct reader *r)
             if (loaded <= 0)
                 break;
         }
-        uint32_t header = xt_load_word(c->at), bytes = xt_record_bytes(header);
+        const char *at = c->at;
+        uint32_t header = xt_load_word(at), bytes = xt_record_bytes(header);
         const struct xt_layout_key *key = xt_layout_lookup(r->layouts, header);
-        if (G_UNLIKELY(!key || bytes > (size_t)(c->window_stop - c->at)) && is_damage(r, header))
+        if (G_UNLIKELY(!key || bytes > (size_t)(c->window_stop - at)) && is_damage(r, header))
             break;
         records++;
-        if (XT_HAS_TSC(header))
-            see_tsc(r, xt_load_tsc(c->at));
+        if (G_LIKELY(XT_HAS_TSC(header))) {
+            uint64_t tsc = xt_load_tsc(at);
+            if (G_UNLIKELY(tsc <= c->tsc || !last_tsc))
+                see_odd_tsc(r, tsc);
+            c->tsc = tsc;
+            last_tsc = MAX(last_tsc, tsc);
+        } else {
+            without_tsc++;
+        }
         if (G_UNLIKELY(!key)) {
             see_unknown(r, header);
         } else {
             counts[key->row]++;
-            if (OF_INTEREST >> key->kind & 1)
+            if (key->kind == XT_EV_RUNSTATE)
+                see_runstate(r, header, xt_load_word(at + (XT_HAS_TSC(header) ? 12 : 4)));
+            else if (OF_INTEREST >> key->kind & 1)
                 ok = see_record(r, key, header);
         }
-        c->at += bytes;
+        c->at = at + bytes;
     }
     r->out->records = records;
-    r->out->has_tsc = r->out->tsc_records > 0;
+    r->out->tsc_records = records - without_tsc;
+    r->out->last_tsc = last_tsc;
     return ok;
 }
 
