@@ -242,7 +242,7 @@ static bool any_agrees(const struct xt_learned *learned)
 {
     const GArray *all;
 
-    for (gsize at = 0; (all = vcpu_map_next(&learned->servers, &at));)
+    for (uint32_t at = 0; (all = vcpu_map_next(&learned->servers, &at));)
         for (guint i = 0; i < all->len; i++)
             if (agrees(&g_array_index(all, struct xt_reservation, i)))
                 return true;
@@ -382,7 +382,7 @@ bool xt_learn(struct xt_learned *learned, struct xt_run *run, const struct xt_su
 
     *learned = (struct xt_learned){ .have_offset = false };
     bool ok = xt_survey_each_replenishment(survey, learn_sample, &learn, error);
-    for (gsize at = 0; (l = vcpu_map_next(&learn.learners, &at));) {
+    for (uint32_t at = 0; (l = vcpu_map_next(&learn.learners, &at));) {
         vcpu_map_add(&learned->servers, l->key, finish(l));
         deque_clear(&l->waiting);
         g_free(l);
@@ -396,7 +396,7 @@ void xt_learned_clear(struct xt_learned *learned)
 {
     GArray *all;
 
-    for (gsize at = 0; (all = vcpu_map_next(&learned->servers, &at));)
+    for (uint32_t at = 0; (all = vcpu_map_next(&learned->servers, &at));)
         g_array_unref(all);
     vcpu_map_clear(&learned->servers);
 }
