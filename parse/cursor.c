@@ -78,11 +78,10 @@ static int next_window(struct xt_cursor *c, GError **error)
 
 static void find_ends(struct xt_cursor *c)
 {
-    size_t safe = c->have >= XT_MAX_RECORD_BYTES ? c->have - XT_MAX_RECORD_BYTES + 1 : 0;
-    uint64_t window = c->window_end - MIN(c->window_end, c->offset);
+    uint64_t window = c->window_end - MIN(c->window_end, c->offset), stop = MIN(c->have, window);
 
-    c->safe_end = c->buffer + MIN(safe, window);
-    c->window_stop = c->buffer + MIN(c->have, window);
+    c->window_stop = c->buffer + stop;
+    c->safe_end = c->buffer + (stop >= XT_MAX_RECORD_BYTES ? stop - XT_MAX_RECORD_BYTES + 1 : 0);
 }
 
 int xt_cursor_load(struct xt_cursor *c, GError **error)

@@ -17,7 +17,7 @@ struct xt_cursor {
     uint64_t window_bytes;            /* of the present one, its header included */
     uint64_t offset;                  /* in the file, of buffer[0] */
     const char *at;                   /* the record at the head */
-    const char *safe_end;             /* a record that begins before it lies wholly in the buffer */
+    const char *safe_end;             /* a record that begins before it lies wholly in the buffer and in the window */
     const char *window_stop;          /* end of the window, or of the buffer if that comes first */
     char *buffer;
     size_t have, capacity;
@@ -61,7 +61,7 @@ static inline uint64_t xt_load_tsc(const char *record)
 /* The payload in host byte order; words has room for it where that must be made. */
 static inline const uint32_t *xt_load_words(const char *record, uint32_t header, uint32_t words[7])
 {
-    const uint32_t *payload = (const uint32_t *)(const void *)(record + (XT_HAS_TSC(header) ? 12 : 4));
+    const uint32_t *payload = (const uint32_t *)(const void *)(record + 4 + 8 * XT_HAS_TSC(header));
 
     if (G_BYTE_ORDER == G_LITTLE_ENDIAN)
         return payload; /* records are whole words and buffers are aligned */

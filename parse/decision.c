@@ -310,10 +310,11 @@ static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
 }
 
 /* A record that matters; words are its payload. */
-static inline void take(struct decider *d, enum xt_event_kind kind, const struct xt_layout *layout, uint32_t header,
-                        const uint32_t *words)
+static inline void take(struct decider *d, const struct xt_layout_key *key, uint32_t header, const uint32_t *words)
 {
-    switch (kind) {
+    const struct xt_layout *layout = key->layout;
+
+    switch ((enum xt_event_kind)key->kind) {
     case XT_EV_RUNSTATE:
         changed(d, header, words[0]);
         return;
@@ -377,28 +378,25 @@ static inline void take(struct decider *d, enum xt_event_kind kind, const struct
     }
 }
 
-static inline void read_record(struct decider *d, uint32_t header)
+static inline void read_record(struct decider *d, const char *at, uint32_t header)
 {
     struct xt_cursor *c = &d->cursor;
     uint64_t previous = c->tsc;
     const struct xt_layout_key *key = xt_layout_lookup(d->layouts, header);
     uint32_t copy[7];
 
-    if (XT_HAS_TSC(header)) {
-        c->tsc = xt_load_tsc(c->at);
+    if (G_LIKELY(XT_HAS_TSC(header))) {
+        c->tsc = xt_load_tsc(at);
         if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
             tsc_back(d, c->tsc, previous);
     }
-    if (G_LIKELY(key && key->kind != XT_EV_LOST)) {
-        d->top = MAX(d->top, c->tsc);
-        if (key->kind != XT_EV_OTHER)
-            take(d, (enum xt_event_kind)key->kind, xt_layout_of_key(d->layouts, key), header,
-                 xt_load_words(c->at, header, copy));
-    } else if (key) {
-        lost(d, c->tsc, previous, xt_load_words(c->at, header, copy));
-    } else {
-        d->top = MAX(d->top, c->tsc);
+    if (key && key->kind == XT_EV_LOST) {
+        lost(d, c->tsc, previous, xt_load_words(at, header, copy));
+        return;
     }
+    d->top = MAX(d->top, c->tsc);
+    if (key)
+        take(d, key, header, xt_load_words(at, header, copy));
 }
 
 unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)
@@ -417,9 +415,10 @@ unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError 
                 break;
             }
         }
-        uint32_t header = xt_load_word(c->at);
-        read_record(d, header);
-        c->at += xt_record_bytes(header);
+        const char *at = c->at;
+        uint32_t header = xt_load_word(at);
+        read_record(d, at, header);
+        c->at = at + xt_record_bytes(header);
     }
     return (unsigned)(d->out - steps);
 }

@@ -69,7 +69,7 @@ static bool fill_hash(struct xt_layout_index *index)
                 continue; /* the first row that fits */
             if (place->key != UINT32_MAX)
                 return false;
-            *place = (struct xt_layout_key){ key, (uint16_t)r, row->kind };
+            *place = (struct xt_layout_key){ key, (uint16_t)r, row->kind, row };
         }
     }
     return true;
@@ -110,7 +110,7 @@ const struct xt_layout *xt_layout_find(const struct xt_layout_index *index, uint
 
     *known = true;
     if (key)
-        return xt_layout_of_key(index, key);
+        return key->layout;
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
         if (index->rows[mid].event < event)

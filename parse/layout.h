@@ -121,6 +121,7 @@ struct xt_layout_index {
         uint32_t key;  /* event and word count as in a record's header */
         uint16_t row;  /* its number */
         uint8_t kind;  /* of that row */
+        const struct xt_layout *layout;
     } hash[1 << XT_LAYOUT_HASH_BITS];
     uint32_t multiplier; /* one by which no two rows meet in one place */
 };
@@ -141,12 +142,6 @@ static inline const struct xt_layout_key *xt_layout_lookup(const struct xt_layou
     const struct xt_layout_key *found = &index->hash[key * index->multiplier >> (32 - XT_LAYOUT_HASH_BITS)];
 
     return found->key == key ? found : NULL;
-}
-
-static inline const struct xt_layout *xt_layout_of_key(const struct xt_layout_index *index,
-                                                       const struct xt_layout_key *key)
-{
-    return &index->rows[key->row];
 }
 
 /* Rows in the order of their number; NULL past the last. For tools that need every event there is. */

@@ -6,7 +6,7 @@
 
 #define ALL_STEPS 131072u /* of all pCPUs together */
 #define MIN_BATCH 8u
-#define MAX_BATCH 512u /* 32 KiB */
+#define MAX_BATCH 1024u /* 64 KiB */
 #define MAX_HELPERS 3
 
 enum batch_state { BATCH_QUEUED, BATCH_BEING_MADE, BATCH_READY };

@@ -46,16 +46,18 @@ static void note(struct reader *r, bool malformed, const char *format, ...)
 static void see_odd_tsc(struct reader *r, uint64_t tsc)
 {
     struct xt_pcpu_survey *out = r->out;
+    uint64_t before = r->cursor.tsc;
 
     if (!out->has_tsc) {
         out->has_tsc = true;
         out->first_tsc = tsc;
-    } else if (tsc < r->cursor.tsc) {
+    } else if (tsc < before) {
         if (out->steps_back++ == 0)
             note(r, false, "record at offset %" G_GUINT64_FORMAT ": the TSC of pCPU %d steps back by %" G_GUINT64_FORMAT
                  " cycles; file order is kept",
-                 xt_cursor_offset(&r->cursor), out->pcpu, r->cursor.tsc - tsc);
+                 xt_cursor_offset(&r->cursor), out->pcpu, before - tsc);
         out->first_tsc = MIN(out->first_tsc, tsc);
+        out->last_tsc = MAX(out->last_tsc, before);
     }
 }
 
@@ -116,7 +118,7 @@ static bool see_replenishment(struct reader *r, const struct xt_layout *layout, 
 
 static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32_t header)
 {
-    const struct xt_layout *layout = xt_layout_of_key(r->layouts, key);
+    const struct xt_layout *layout = key->layout;
     uint64_t tsc = r->cursor.tsc;
     uint32_t copy[7];
     const uint32_t *words = xt_load_words(r->cursor.at, header, copy);
@@ -179,11 +181,12 @@ static bool read_records(struct reader *r)
 {
     struct xt_cursor *c = &r->cursor;
     uint64_t *counts = r->worker->of_pcpu;
-    uint64_t records = 0, without_tsc = 0, last_tsc = 0;
+    uint64_t records = 0, without_tsc = 0, odd_up_to = UINT64_MAX; /* the first TSC is one to look at */
     bool ok = true;
 
     while (ok) {
-        if (c->at >= c->safe_end) {
+        bool safe = c->at < c->safe_end;
+        if (!safe) {
             int loaded = xt_cursor_load(c, &r->worker->error);
             ok = loaded >= 0;
             if (loaded == 0 && goes_on(c)) /* the file ends within that record, but its window ends before */
@@ -194,15 +197,14 @@ static bool read_records(struct reader *r)
         const char *at = c->at;
         uint32_t header = xt_load_word(at), bytes = xt_record_bytes(header);
         const struct xt_layout_key *key = xt_layout_lookup(r->layouts, header);
-        if (G_UNLIKELY(!key || bytes > (size_t)(c->window_stop - at)) && is_damage(r, header))
+        if (G_UNLIKELY(!key || (!safe && bytes > (size_t)(c->window_stop - at))) && is_damage(r, header))
             break;
         records++;
         if (G_LIKELY(XT_HAS_TSC(header))) {
             uint64_t tsc = xt_load_tsc(at);
-            if (G_UNLIKELY(tsc <= c->tsc || !last_tsc))
+            if (G_UNLIKELY(tsc <= odd_up_to))
                 see_odd_tsc(r, tsc);
-            c->tsc = tsc;
-            last_tsc = MAX(last_tsc, tsc);
+            c->tsc = odd_up_to = tsc;
         } else {
             without_tsc++;
         }
@@ -211,7 +213,7 @@ static bool read_records(struct reader *r)
         } else {
             counts[key->row]++;
             if (key->kind == XT_EV_RUNSTATE)
-                see_runstate(r, header, xt_load_word(at + (XT_HAS_TSC(header) ? 12 : 4)));
+                see_runstate(r, header, xt_load_word(at + 4 + 8 * XT_HAS_TSC(header)));
             else if (OF_INTEREST >> key->kind & 1)
                 ok = see_record(r, key, header);
         }
@@ -219,7 +221,7 @@ static bool read_records(struct reader *r)
     }
     r->out->records = records;
     r->out->tsc_records = records - without_tsc;
-    r->out->last_tsc = last_tsc;
+    r->out->last_tsc = MAX(r->out->last_tsc, c->tsc);
     return ok;
 }
 
