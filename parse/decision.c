@@ -287,20 +287,6 @@ static void overhead(struct decider *d, const struct xt_layout *layout, const ui
     step->overhead.migrated = xt_slot_of_words(layout, XT_SLOT_MIGRATED, words, d->vd) != 0;
 }
 
-/* The gap begins where the first record was lost, before the record that tells of it. */
-static void lost(struct decider *d, uint64_t tsc, uint64_t previous, const uint32_t *words)
-{
-    d->top = MAX(d->top, xt_gap_start(d->cursor.at, tsc, previous));
-    flush_switch(d);
-    d->decision->open = false;
-    d->lost_since_decision = true;
-    d->yielded = d->blocking = XT_NOBODY;
-    d->slice_end = -1;
-    add(d, STEP_GAP);
-    d->top = MAX(d->top, tsc);
-    add(d, STEP_LOST)->lost_records = words[0];
-}
-
 static void tsc_back(struct decider *d, uint64_t tsc, uint64_t previous)
 {
     struct step *step = add(d, STEP_TSC_BACK);
@@ -378,36 +364,66 @@ static inline void take(struct decider *d, const struct xt_layout_key *key, uint
     }
 }
 
-static inline void read_record(struct decider *d, const char *at, uint32_t header)
+/* The TSC of a record that is not above all before it on this pCPU. */
+static void odd_tsc(struct decider *d, uint64_t tsc)
 {
-    struct xt_cursor *c = &d->cursor;
-    uint64_t previous = c->tsc;
+    uint64_t previous = d->cursor.tsc;
+
+    if (tsc < previous && d->options->conformance)
+        tsc_back(d, tsc, previous);
+    d->cursor.tsc = tsc;
+}
+
+/* The gap begins where the first record was lost, before the record that tells of it. */
+static void lost(struct decider *d, const char *record, uint32_t header)
+{
+    uint64_t previous = d->cursor.tsc, tsc = XT_HAS_TSC(header) ? xt_load_tsc(record) : previous;
+    uint32_t copy[7];
+
+    odd_tsc(d, tsc);
+    d->top = MAX(d->top, xt_gap_start(record, tsc, previous));
+    flush_switch(d);
+    d->decision->open = false;
+    d->lost_since_decision = true;
+    d->yielded = d->blocking = XT_NOBODY;
+    d->slice_end = -1;
+    add(d, STEP_GAP);
+    d->top = MAX(d->top, tsc);
+    add(d, STEP_LOST)->lost_records = xt_load_words(record, header, copy)[0];
+}
+
+static inline void read_record(struct decider *d, const char *record, uint32_t header)
+{
     const struct xt_layout_key *key = xt_layout_lookup(d->layouts, header);
     uint32_t copy[7];
 
-    if (G_LIKELY(XT_HAS_TSC(header))) {
-        c->tsc = xt_load_tsc(at);
-        if (G_UNLIKELY(c->tsc < previous) && d->options->conformance)
-            tsc_back(d, c->tsc, previous);
-    }
-    if (key && key->kind == XT_EV_LOST) {
-        lost(d, c->tsc, previous, xt_load_words(at, header, copy));
+    if (G_UNLIKELY(key && key->kind == XT_EV_LOST)) {
+        lost(d, record, header);
         return;
     }
-    d->top = MAX(d->top, c->tsc);
-    if (key)
-        take(d, key, header, xt_load_words(at, header, copy));
+    if (G_LIKELY(XT_HAS_TSC(header))) {
+        uint64_t tsc = xt_load_tsc(record);
+        if (G_LIKELY(tsc >= d->top))
+            d->cursor.tsc = d->top = tsc;
+        else
+            odd_tsc(d, tsc);
+    }
+    if (G_LIKELY(key))
+        take(d, key, header, xt_load_words(record, header, copy));
 }
 
 unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)
 {
     struct xt_cursor *c = &d->cursor;
     const struct step *enough = steps + n - DECIDER_MIN_STEPS;
+    const char *at = c->at;
 
     d->out = steps;
-    while (d->out <= enough && !d->ended) {
-        if (c->at >= c->safe_end) {
-            int loaded = xt_cursor_load(c, error);
+    while (d->out <= enough) {
+        if (G_UNLIKELY(at >= c->safe_end)) {
+            c->at = at;
+            int loaded = d->ended ? 0 : xt_cursor_load(c, error);
+            at = c->at;
             if (loaded <= 0) {
                 if (loaded == 0)
                     flush_switch(d);
@@ -415,11 +431,11 @@ unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError 
                 break;
             }
         }
-        const char *at = c->at;
         uint32_t header = xt_load_word(at);
         read_record(d, at, header);
-        c->at = at + xt_record_bytes(header);
+        at += xt_record_bytes(header);
     }
+    c->at = at;
     return (unsigned)(d->out - steps);
 }
 
