@@ -4,6 +4,7 @@
 #include <png.h>
 
 #define METERS_PER_INCH 0.0254
+#define LEVEL 3 /* of zlib: half the time of 6, files 3 to 6 % larger */
 
 static void take(png_structp png, png_bytep data, size_t n)
 {
@@ -25,6 +26,7 @@ static void write_rows(png_structp png, png_infop info, cairo_surface_t *surface
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_pHYs(png, info, per_meter, per_meter, PNG_RESOLUTION_METER);
     png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
+    png_set_compression_level(png, LEVEL);
     png_write_info(png, info);
     /* a pixel is a native 32-bit word, 0x00RRGGBB */
     if (G_BYTE_ORDER == G_LITTLE_ENDIAN)

@@ -28,7 +28,7 @@ struct query {
     GArray *periods;     /* struct xt_db_period that are shown */
     GArray *replenish;   /* struct xt_scene_replenish */
     GArray *before;      /* struct xt_scene_interval before or in the window, for the budgets */
-    int64_t lookback;    /* where those begin */
+    int64_t lookback;    /* where those begin: the earliest of the servers' last replenishments before the window */
     uint64_t *row_count; /* intervals by VCPU */
 };
 
@@ -706,7 +706,7 @@ static bool add_budgets(struct query *q, GError **error)
             first_r++;
         bool falls = g_hash_table_contains(periodic, GINT_TO_POINTER(v));
         q->scene->without_levels += falls && !is_hidden(q, v);
-        if (at_r > first_r && !falls)
+        if (at_r > first_r && !falls && !is_hidden(q, v))
             xt_scene_add_levels(q->scene, v, r + first_r, at_r - first_r, i + first_i, at_i - first_i);
     }
     g_hash_table_unref(periodic);
@@ -738,6 +738,22 @@ static void hide_quiet(struct query *q)
     scene->quiet = quiet;
 }
 
+/* Budgets before the window count from each server's last replenishment there on; nothing earlier need be read. */
+static bool look_back(struct query *q, GError **error)
+{
+    int64_t *last = g_new0(int64_t, q->scene->vcpus->len + 1);
+    bool ok = xt_db_each_replenish(q->db, q->run->id, lookback_of(q), q->scene->from, 0, take_replenish, q, error);
+
+    for (unsigned n = 0; n < q->replenish->len; n++) {
+        const struct xt_scene_replenish *r = &g_array_index(q->replenish, struct xt_scene_replenish, n);
+        last[r->vcpu] = MAX(last[r->vcpu], r->ts);
+    }
+    for (unsigned n = 0; n < q->replenish->len; n++)
+        q->lookback = MIN(q->lookback, last[g_array_index(q->replenish, struct xt_scene_replenish, n).vcpu]);
+    g_free(last);
+    return ok;
+}
+
 static bool read_intervals(struct query *q, GError **error)
 {
     const struct xt_scene *scene = q->scene;
@@ -745,8 +761,9 @@ static bool read_intervals(struct query *q, GError **error)
     q->lookback = scene->from;
     if (q->request->detail == XT_DETAIL_OVERVIEW)
         turn_to_density(q);
-    else if (q->request->detail == XT_DETAIL_EXACT || scene->to - scene->from <= ALWAYS_EXACT_NS * 100LL)
-        q->lookback = lookback_of(q);
+    else if ((q->request->detail == XT_DETAIL_EXACT || scene->to - scene->from <= ALWAYS_EXACT_NS * 100LL) &&
+             !look_back(q, error))
+        return false;
     return xt_db_each_interval(q->db, q->run->id, q->lookback, scene->to, 0, take_interval, q, error);
 }
 
@@ -763,7 +780,7 @@ static bool collect(struct query *q, GError **error)
     if (scene->density)
         return add_misses(q, error);
     if (!xt_db_each_dispatch(q->db, run, from, to, 0, take_dispatch, q, error) ||
-        !xt_db_each_replenish(q->db, run, q->lookback, to, 0, take_replenish, q, error) ||
+        !xt_db_each_replenish(q->db, run, from, to, 0, take_replenish, q, error) ||
         !xt_db_each_period(q->db, run, from, to, 0, take_period, q, error) || !add_periods(q, error))
         return false;
     if (q->request->jobs && !xt_db_each_job(q->db, run, from, to, -1, take_job, q, error))

@@ -2,7 +2,8 @@
 """How long the summary views, every named query, Gantt windows, overviews, distributions and reports of a database take.
 
     views.py XENTRAIL --db FILE                     a database of yours; its first run is drawn
-    views.py XENTRAIL --synth XT-SYNTH [--bytes N]  a generated trace (default 100M), imported first
+    views.py XENTRAIL --synth XT-SYNTH [--bytes N] [--policy P] [--pcpus N]
+                                                    a generated trace (default 100M, gedf, 8), imported first
 
 Prints one table; each figure is the median of --times runs of the whole program, from its start to its end. Cold: the
 page cache was emptied before each run, else of the database alone (the heading says which). On a busy machine CPU time
@@ -129,14 +130,14 @@ class Bench:
         last = max(int(first["duration_ns"]) - WINDOW_NS, 0)
         starts = [random.Random(seed).randint(0, last) for _ in range(self.times)]
 
-        for ending in ("png", "pdf", "svg"):
-            for rows, more in (("", []), (", all on", ["--rows", "all", "--detail", "exact", "--colour", "pcpu"])):
-                self.line(f"gantt of 100 ms{rows}, {ending}", lambda turn, more=more, ending=ending:
-                          [*gantt, *more, "--from", f"{starts[turn]}ns", "--to", f"{starts[turn] + WINDOW_NS}ns", "-o",
-                           f"{folder}/window.{ending}"], WINDOW_S, "")
-            self.line(f"gantt of the whole run, {ending}", [*gantt, "-o", f"{folder}/overview.{ending}"], OVERVIEW_S, first["n"])
-        self.line("gantt of the whole run, by pCPU", [*gantt, "--colour", "pcpu", "-o", f"{folder}/overview.png"], OVERVIEW_S,
-                  first["n"])
+        for ending, colour in ((e, c) for e in ("png", "pdf", "svg") for c in ("domain", "pcpu")):
+            for rows, more in (("", []), (", all on", ["--rows", "all", "--detail", "exact"])):
+                self.line(f"gantt of 100 ms{rows}, by {colour}, {ending}",
+                          lambda turn, colour=colour, more=more, ending=ending:
+                          [*gantt, "--colour", colour, *more, "--from", f"{starts[turn]}ns", "--to",
+                           f"{starts[turn] + WINDOW_NS}ns", "-o", f"{folder}/window.{ending}"], WINDOW_S, "")
+            self.line(f"gantt of the whole run, by {colour}, {ending}",
+                      [*gantt, "--colour", colour, "-o", f"{folder}/overview.{ending}"], OVERVIEW_S, first["n"])
 
 
 def main():
@@ -144,6 +145,8 @@ def main():
     parser.add_argument("xentrail")
     parser.add_argument("--db")
     parser.add_argument("--synth", help="xt-synth, which makes a trace")
+    parser.add_argument("--policy", default="gedf", help="of that trace: gedf, pedf, credit, credit2")
+    parser.add_argument("--pcpus", type=int, default=8, help="of that trace, with four VCPUs each")
     parser.add_argument("--bytes", default="100M")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1, help="of the places of windows")
@@ -156,8 +159,8 @@ def main():
         db = options.db
         if not db:
             trace, db = f"{folder}/trace", f"{folder}/run.db"
-            subprocess.run([options.synth, "--policy", "gedf", "--pcpus", "8", "--vcpus", "32", "--bytes", options.bytes,
-                            "--no-ledger-intervals", "-o", trace], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([options.synth, "--policy", options.policy, "--pcpus", str(options.pcpus), "--vcpus",
+                            str(4 * options.pcpus), "--bytes", options.bytes, "--no-ledger-intervals", "-o", trace], check=True, stdout=subprocess.DEVNULL)
             subprocess.run([options.xentrail, "import", "--db", db, trace], check=True, stderr=subprocess.DEVNULL)
         bench = Bench(options.xentrail, db, options.times, options.only)
         bench.heading()
