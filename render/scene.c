@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-#define MOST_OWNERS 10 /* colours in one row; more cannot be told apart */
-#define LEAST_SHARE 8  /* a layer that nowhere fills an eighth of its column is too thin for a colour */
+#define MOST_OWNERS 10     /* colours in one row; more cannot be told apart */
+#define MOST_NUMBERS 65536 /* of pCPUs, VCPUs, domains; larger ones stand in damaged databases alone */
+#define LEAST_SHARE 8      /* a layer that nowhere fills an eighth of its column is too thin for a colour */
 
 static void clear_vcpu(gpointer data)
 {
@@ -113,6 +114,12 @@ void xt_scene_add_levels(struct xt_scene *scene, int vcpu, const struct xt_scene
     }
 }
 
+static void free_row(gpointer row)
+{
+    if (row)
+        g_ptr_array_unref(row);
+}
+
 struct xt_density *xt_density_new(int64_t from, int64_t to, int64_t origin, int64_t column_ns)
 {
     struct xt_density *density = g_new0(struct xt_density, 1);
@@ -121,8 +128,7 @@ struct xt_density *xt_density_new(int64_t from, int64_t to, int64_t origin, int6
     density->origin = origin;
     density->column_ns = column_ns;
     density->n_columns = (unsigned)((to - origin + column_ns - 1) / column_ns);
-    density->shares = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    density->owners = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
+    density->rows = g_ptr_array_new_with_free_func(free_row);
     return density;
 }
 
@@ -130,8 +136,7 @@ void xt_density_free(struct xt_density *density)
 {
     if (!density)
         return;
-    g_hash_table_unref(density->shares);
-    g_hash_table_unref(density->owners);
+    g_ptr_array_unref(density->rows);
     g_free(density);
 }
 
@@ -140,38 +145,51 @@ int64_t xt_density_column_ts(const struct xt_density *density, unsigned column)
     return CLAMP(density->origin + column * density->column_ns, density->from, density->to);
 }
 
-/* Rows and owners in one pointer: an owner is a domid, a pCPU or an XT_SHARE_*. */
-static gpointer key_of(int row, int owner)
+static guint slot_of(int owner)
 {
-    return GSIZE_TO_POINTER((gsize)row << 20 | (gsize)(owner + 16));
+    return (guint)(owner - XT_SHARE_MISSES);
 }
 
-static void note_owner(struct xt_density *density, int row, int owner)
+static GPtrArray *shares_of(const struct xt_density *density, int row)
 {
-    GArray *owners = g_hash_table_lookup(density->owners, GINT_TO_POINTER(row));
-    if (!owners) {
-        owners = g_array_new(FALSE, FALSE, sizeof(int));
-        g_hash_table_insert(density->owners, GINT_TO_POINTER(row), owners);
-    }
-    g_array_append_val(owners, owner);
+    return (guint)row < density->rows->len ? density->rows->pdata[row] : NULL;
+}
+
+static int64_t *find_share(const struct xt_density *density, int row, int owner)
+{
+    const GPtrArray *shares = shares_of(density, row);
+    return shares && slot_of(owner) < shares->len ? shares->pdata[slot_of(owner)] : NULL;
+}
+
+static int64_t *new_share(struct xt_density *density, int row, int owner)
+{
+    if ((guint)row >= density->rows->len)
+        g_ptr_array_set_size(density->rows, row + 1);
+    if (!density->rows->pdata[row])
+        density->rows->pdata[row] = g_ptr_array_new_with_free_func(g_free);
+
+    GPtrArray *shares = density->rows->pdata[row];
+    if (slot_of(owner) >= shares->len)
+        g_ptr_array_set_size(shares, (gint)slot_of(owner) + 1);
+    return shares->pdata[slot_of(owner)] = g_new0(int64_t, density->n_columns);
+}
+
+static bool is_sane(int row, int owner)
+{
+    return (guint)row < 2 * MOST_NUMBERS && slot_of(owner) < MOST_NUMBERS;
 }
 
 static int64_t *share_of(struct xt_density *density, int row, int owner)
 {
-    int64_t *share = g_hash_table_lookup(density->shares, key_of(row, owner));
-    if (share)
-        return share;
-    share = g_new0(int64_t, density->n_columns);
-    g_hash_table_insert(density->shares, key_of(row, owner), share);
-    note_owner(density, row, owner);
-    return share;
+    int64_t *share = find_share(density, row, owner);
+    return share ? share : new_share(density, row, owner);
 }
 
 void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, int64_t end_ts)
 {
     ts = MAX(ts, density->from);
     end_ts = MIN(end_ts, density->to);
-    if (ts >= end_ts)
+    if (ts >= end_ts || !is_sane(row, owner))
         return;
 
     int64_t *share = share_of(density, row, owner);
@@ -184,18 +202,13 @@ void xt_density_add(struct xt_density *density, int row, int owner, int64_t ts, 
 
 void xt_density_add_at(struct xt_density *density, int row, int owner, int64_t ts, int64_t n)
 {
-    if (ts >= density->from && ts < density->to)
+    if (ts >= density->from && ts < density->to && is_sane(row, owner))
         share_of(density, row, owner)[(ts - density->origin) / density->column_ns] += n;
 }
 
 const int64_t *xt_density_share(const struct xt_density *density, int row, int owner)
 {
-    return g_hash_table_lookup(density->shares, key_of(row, owner));
-}
-
-static const GArray *owners_of(const struct xt_density *density, int row)
-{
-    return g_hash_table_lookup(density->owners, GINT_TO_POINTER(row));
+    return find_share(density, row, owner);
 }
 
 int64_t xt_density_sum(const struct xt_density *density, const int64_t *share)
@@ -208,9 +221,13 @@ int64_t xt_density_sum(const struct xt_density *density, const int64_t *share)
 
 static bool is_seen(const struct xt_density *density, const int64_t *share)
 {
-    for (unsigned c = 0; c < density->n_columns; c++)
-        if (share[c] * LEAST_SHARE >= xt_density_column_ts(density, c + 1) - xt_density_column_ts(density, c))
+    int64_t begin = xt_density_column_ts(density, 0);
+    for (unsigned c = 0; c < density->n_columns; c++) {
+        int64_t end = xt_density_column_ts(density, c + 1);
+        if (share[c] * LEAST_SHARE >= end - begin)
             return true;
+        begin = end;
+    }
     return false;
 }
 
@@ -231,16 +248,15 @@ static int by_number(gconstpointer a, gconstpointer b)
 GArray *xt_density_ranked(const struct xt_density *density, int row, unsigned *n_first)
 {
     GArray *ranked = g_array_new(FALSE, FALSE, sizeof(struct xt_owner));
-    const GArray *all = owners_of(density, row);
+    const GPtrArray *shares = shares_of(density, row);
     unsigned n_seen = 0;
 
-    for (unsigned i = 0; all && i < all->len; i++) {
-        struct xt_owner one = {.owner = g_array_index(all, int, i)};
-        if (one.owner < 0)
+    for (guint slot = slot_of(0); shares && slot < shares->len; slot++) {
+        const int64_t *share = shares->pdata[slot];
+        if (!share)
             continue;
-        const int64_t *share = xt_density_share(density, row, one.owner);
-        one.sum = xt_density_sum(density, share);
-        one.seen = is_seen(density, share);
+        struct xt_owner one = {
+            .owner = (int)(slot - slot_of(0)), .seen = is_seen(density, share), .sum = xt_density_sum(density, share)};
         n_seen += one.seen;
         g_array_append_val(ranked, one);
     }

@@ -80,8 +80,7 @@ struct xt_density {
     int64_t from, to;
     int64_t origin, column_ns;
     unsigned n_columns;
-    GHashTable *shares; /* of int64_t[n_columns] by row and owner */
-    GHashTable *owners; /* of GArray of int by row: who has a share in it */
+    GPtrArray *rows; /* by number: NULL, or GPtrArray of int64_t[n_columns] by owner, counted from XT_SHARE_MISSES */
 };
 
 struct xt_scene {
@@ -149,9 +148,9 @@ int64_t *xt_density_pool(const struct xt_density *density, int row, const GArray
 /* Row numbers: pCPUs and VCPUs share one table. */
 static inline int xt_density_row_pcpu(int pcpu)
 {
-    return pcpu;
+    return 2 * pcpu;
 }
 static inline int xt_density_row_vcpu(int index)
 {
-    return 0x10000 + index;
+    return 2 * index + 1;
 }
