@@ -203,7 +203,7 @@ static bool open_file(struct xt_db *db, GError **error)
                             error)) {
         return false;
     }
-    if (!xt_db_add_functions(db->handle, error))
+    if (!xt_db_add_functions(db->handle, error) || !xt_db_add_tally(db->handle, error))
         return false;
     inside = look_inside(db, error);
     if (inside < 0)

@@ -40,3 +40,6 @@ void xt_db_rollback(struct xt_db *db);
 
 /* Registers quantile(x, p), the nearest-rank aggregate. */
 bool xt_db_add_functions(sqlite3 *db, GError **error);
+
+/* Registers tally(x, key, …) and tally_values(x, key, …), which group without sorting (tally.c). */
+bool xt_db_add_tally(sqlite3 *db, GError **error);

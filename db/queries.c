@@ -3,6 +3,16 @@
 
 #define OF_RUN(alias) " (:run IS NULL OR " alias "run = :run) "
 
+/* Questions that every row of a run has a part in ask the tables below the views, join names to their few groups instead of
+ * to every row, and group by tally (tally.c). */
+#define ROWS_OF(table, more) \
+    " FROM chunk c CROSS JOIN " table " d ON d.id BETWEEN c.first_id AND c.last_id" more \
+    " WHERE c.kind = '" table "' AND" OF_RUN("c.")
+#define JOIN_HOW " CROSS JOIN how h ON h.id = d.how"
+#define JOIN_VCPU " CROSS JOIN vcpu v ON v.id = d.vcpu"
+#define LATENCY "CASE WHEN h.latency_apart THEN d.latency_ns ELSE d.waited_ns END"
+#define IDLE "32767"
+
 const struct xt_named_query xt_named_queries[] = {
     { "runs", "what the database holds",
       "SELECT run, name, policy, server, scheduler, xen_version, pcpus, round(duration_ns / 1e9, 6) AS duration_s, records,"
@@ -58,39 +68,54 @@ const struct xt_named_query xt_named_queries[] = {
       " 'd' || b.domid || 'v' || b.vcpu AS ran, b.domain, count(DISTINCT b.period) AS periods, sum(b.dur_ns) AS dur_ns"
       " FROM blames b JOIN runs r USING (run) WHERE" OF_RUN("b.") "GROUP BY 1, 2, 3, 4 ORDER BY dur_ns DESC LIMIT 50" },
     { "supply", "how much of its budget each server used, over all its judged periods",
-      "SELECT r.name AS run, 'd' || p.domid || 'v' || p.vcpu AS vcpu, p.domain, p.reference, count(*) AS periods,"
-      " p.budget_ns, min(p.supplied_ns) AS min_supplied_ns, CAST(avg(p.supplied_ns) AS INTEGER) AS mean_supplied_ns,"
-      " max(p.supplied_ns) AS max_supplied_ns, sum(p.extratime_ns) AS extratime_ns"
-      " FROM periods p JOIN runs r USING (run) WHERE p.missed IS NOT NULL AND" OF_RUN("p.")
-      "GROUP BY p.run, p.domid, p.vcpu, p.period_ns, p.budget_ns, p.reference ORDER BY p.run, p.domid, p.vcpu" },
+      "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, s.reference, t.value ->> 'n' AS periods,"
+      " s.budget_ns, t.value ->> 'min' AS min_supplied_ns, (t.value ->> 'sum') / (t.value ->> 'n') AS mean_supplied_ns,"
+      " t.value ->> 'max' AS max_supplied_ns, x.value ->> 'sum' AS extratime_ns"
+      " FROM (SELECT tally(d.supplied_ns, d.reservation) AS supplied, tally(d.extratime_ns, d.reservation) AS extratime"
+      ROWS_OF("period", "") "AND d.missed IS NOT NULL) a, json_each(a.supplied) t"
+      " JOIN json_each(a.extratime) x ON x.key = t.key JOIN reservation s ON s.id = t.value ->> 'k1'"
+      " JOIN vcpu v ON v.id = s.vcpu JOIN runs r USING (run)"
+      " ORDER BY v.run, v.domid, v.vcpu, s.period_ns, s.budget_ns, s.reference" },
     { "worst-wakeups", "the longest waits from wakeup to dispatch",
-      "SELECT r.name AS run, 'd' || l.domid || 'v' || l.vcpu AS vcpu, l.domain, l.ts, l.latency_ns, l.pcpu"
-      " FROM latencies l JOIN runs r USING (run) WHERE l.metric = 'wake_latency' AND l.domid <> 32767 AND" OF_RUN("l.")
-      "ORDER BY l.latency_ns DESC LIMIT 20" },
+      "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, l.end_ts - l.ran_ns - l.latency_ns AS ts,"
+      " l.latency_ns, l.pcpu"
+      " FROM (SELECT d.vcpu, d.end_ts, d.ran_ns, d.pcpu, " LATENCY " AS latency_ns"
+      ROWS_OF("dispatch", JOIN_HOW JOIN_VCPU) "AND h.latency = 'wake' AND v.domid <> " IDLE
+      " ORDER BY latency_ns DESC LIMIT 20) l JOIN vcpu v ON v.id = l.vcpu JOIN runs r USING (run)"
+      " ORDER BY l.latency_ns DESC" },
     { "wakeups-by-vcpu", "wake latency of each VCPU (exact, nearest rank)",
-      "SELECT r.name AS run, 'd' || l.domid || 'v' || l.vcpu AS vcpu, l.domain, count(*) AS n,"
-      " quantile(l.latency_ns, 0.5) AS p50_ns, quantile(l.latency_ns, 0.99) AS p99_ns, max(l.latency_ns) AS max_ns"
-      " FROM latencies l JOIN runs r USING (run) WHERE l.metric = 'wake_latency' AND l.domid <> 32767 AND" OF_RUN("l.")
-      "GROUP BY l.run, l.domid, l.vcpu ORDER BY l.run, l.domid, l.vcpu" },
+      "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, t.value ->> 'n' AS n,"
+      " t.value ->> 'p50' AS p50_ns, t.value ->> 'p99' AS p99_ns, t.value ->> 'max' AS max_ns"
+      " FROM (SELECT tally_values(" LATENCY ", d.vcpu) AS waits" ROWS_OF("dispatch", JOIN_HOW) "AND h.latency = 'wake') a,"
+      " json_each(a.waits) t JOIN vcpu v ON v.id = t.value ->> 'k1' JOIN runs r USING (run)"
+      " WHERE v.domid <> " IDLE " ORDER BY v.run, v.domid, v.vcpu" },
     { "migration-matrix", "how often VCPUs moved from which pCPU to which",
-      "SELECT r.name AS run, m.from_pcpu, m.to_pcpu, count(*) AS migrations, count(DISTINCT m.domid * 65536 + m.vcpu)"
-      " AS vcpus FROM migrations m JOIN runs r USING (run) WHERE" OF_RUN("m.")
-      "GROUP BY m.run, m.from_pcpu, m.to_pcpu ORDER BY m.run, m.from_pcpu, m.to_pcpu" },
+      "SELECT r.name AS run, t.value ->> 'k2' AS from_pcpu, t.value ->> 'k3' AS to_pcpu, t.value ->> 'n' AS migrations,"
+      " t.value ->> 'distinct' AS vcpus"
+      " FROM (SELECT tally_values(d.vcpu, c.run, d.from_pcpu, d.pcpu) AS moves" ROWS_OF("dispatch", JOIN_HOW)
+      "AND h.migrated) a, json_each(a.moves) t JOIN runs r ON r.run = t.value ->> 'k1' ORDER BY r.run, 2, 3" },
     { "preempted-by", "who preempted whom, and how often",
-      "SELECT r.name AS run, 'd' || p.domid || 'v' || p.vcpu AS vcpu, p.domain, 'd' || p.by_domid || 'v' || p.by_vcpu AS by,"
-      " p.by_domain, p.reason, count(*) AS preemptions"
-      " FROM preemptions p JOIN runs r USING (run) WHERE" OF_RUN("p.")
-      "GROUP BY p.run, p.domid, p.vcpu, p.by_domid, p.by_vcpu, p.reason ORDER BY p.run, preemptions DESC LIMIT 100" },
+      "SELECT r.name AS run, 'd' || v.domid || 'v' || v.vcpu AS vcpu, v.domain, 'd' || b.domid || 'v' || b.vcpu AS by,"
+      " b.domain AS by_domain, h.end_reason AS reason, sum(p.n) AS preemptions"
+      " FROM (SELECT d.vcpu, d.next, d.how, count(*) AS n" ROWS_OF("dispatch", JOIN_HOW)
+      "AND h.end_kind = 'preemption' GROUP BY d.vcpu, d.next, d.how) p"
+      " JOIN how h ON h.id = p.how JOIN vcpu v ON v.id = p.vcpu LEFT JOIN vcpu b ON b.id = p.next JOIN runs r ON r.run = v.run"
+      " GROUP BY v.run, v.domid, v.vcpu, b.domid, b.vcpu, h.end_reason ORDER BY v.run, preemptions DESC LIMIT 100" },
     { "why-stopped", "why VCPUs stopped running",
-      "SELECT r.name AS run, d.end_reason AS reason, d.end_kind AS counts_as, count(*) AS n,"
-      " CAST(avg(d.ran_ns) AS INTEGER) AS mean_ran_ns"
-      " FROM dispatches d JOIN runs r USING (run) WHERE d.domid <> 32767 AND" OF_RUN("d.")
-      "GROUP BY d.run, 2, 3 ORDER BY d.run, n DESC" },
+      "SELECT r.name AS run, h.end_reason AS reason, h.end_kind AS counts_as, sum(t.value ->> 'n') AS n,"
+      " sum(t.value ->> 'sum') / sum(t.value ->> 'n') AS mean_ran_ns"
+      " FROM (SELECT tally(d.ran_ns, c.run, d.how) AS stops"
+      ROWS_OF("dispatch", JOIN_VCPU) "AND v.domid <> " IDLE ") a, json_each(a.stops) t"
+      " JOIN how h ON h.id = t.value ->> 'k2' JOIN runs r ON r.run = t.value ->> 'k1'"
+      " WHERE NOT h.no_dispatch GROUP BY r.run, 2, 3 ORDER BY r.run, n DESC" },
     { "decisions", "scheduling decisions by pCPU and kind, with exact quantiles of their duration",
-      "SELECT r.name AS run, d.pcpu, d.kind, count(*) AS n, count(d.dur_ns) AS sampled,"
-      " quantile(d.dur_ns, 0.5) AS p50_ns, quantile(d.dur_ns, 0.99) AS p99_ns, max(d.dur_ns) AS max_ns"
-      " FROM decisions d JOIN runs r USING (run) WHERE" OF_RUN("d.") "GROUP BY d.run, d.pcpu, d.kind"
-      " ORDER BY d.run, d.pcpu, d.kind" },
+      "SELECT r.name AS run, t.value ->> 'k2' AS pcpu, CASE t.value ->> 'k3' WHEN 1 THEN 'switch' ELSE 'continue' END AS kind,"
+      " t.value ->> 'n' AS n, t.value ->> 'count' AS sampled, t.value ->> 'p50' AS p50_ns, t.value ->> 'p99' AS p99_ns,"
+      " t.value ->> 'max' AS max_ns"
+      " FROM (SELECT tally_values(dur_ns, run, pcpu, switches) AS durations FROM"
+      " (SELECT c.run, d.pcpu, 1 AS switches, d.decision_ns AS dur_ns" ROWS_OF("dispatch", JOIN_HOW) "AND NOT h.no_dispatch"
+      " UNION ALL SELECT c.run, d.pcpu, h.no_dispatch, d.dur_ns" ROWS_OF("decision", JOIN_HOW) ")) a,"
+      " json_each(a.durations) t JOIN runs r ON r.run = t.value ->> 'k1' ORDER BY r.run, 2, kind" },
     { "jobs", "jobs inside guests, by task",
       "SELECT r.name AS run, r.policy, j.domain, j.task, round(j.period_ns / 1e6, 3) AS period_ms, j.jobs, j.misses,"
       " round(100.0 * j.miss_ratio, 3) AS missed_pct, j.max_response_ns, j.max_lateness_ns, j.max_tardiness_ns"

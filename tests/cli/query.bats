@@ -24,6 +24,45 @@ query() {
     done
 }
 
+# $1: a question's name, $2: the same asked of the views
+same_as_views() {
+    query --name "$1" --csv
+    [ "$status" = 0 ]
+    answer=$output
+    query --csv "$2"
+    [ "$status" = 0 ] || { echo "$stderr"; false; }
+    [ "${#lines[@]}" -gt 2 ]
+    [ "$answer" = "$output" ] || { diff <(echo "$answer") <(echo "$output"); false; }
+}
+
+@test "named questions that ask the tables agree with the views" {
+    same_as_views decisions "SELECT r.name AS run, d.pcpu, d.kind, count(*) AS n, count(d.dur_ns) AS sampled,
+        quantile(d.dur_ns, 0.5) AS p50_ns, quantile(d.dur_ns, 0.99) AS p99_ns, max(d.dur_ns) AS max_ns
+        FROM decisions d JOIN runs r USING (run) GROUP BY d.run, d.pcpu, d.kind ORDER BY d.run, d.pcpu, d.kind"
+    same_as_views why-stopped "SELECT r.name AS run, d.end_reason AS reason, d.end_kind AS counts_as, count(*) AS n,
+        CAST(avg(d.ran_ns) AS INTEGER) AS mean_ran_ns FROM dispatches d JOIN runs r USING (run) WHERE d.domid <> 32767
+        GROUP BY d.run, 2, 3 ORDER BY d.run, n DESC"
+    same_as_views supply "SELECT r.name AS run, 'd' || p.domid || 'v' || p.vcpu AS vcpu, p.domain, p.reference,
+        count(*) AS periods, p.budget_ns, min(p.supplied_ns) AS min_supplied_ns,
+        CAST(avg(p.supplied_ns) AS INTEGER) AS mean_supplied_ns, max(p.supplied_ns) AS max_supplied_ns,
+        sum(p.extratime_ns) AS extratime_ns FROM periods p JOIN runs r USING (run) WHERE p.missed IS NOT NULL
+        GROUP BY p.run, p.domid, p.vcpu, p.period_ns, p.budget_ns, p.reference ORDER BY p.run, p.domid, p.vcpu"
+    same_as_views wakeups-by-vcpu "SELECT r.name AS run, 'd' || l.domid || 'v' || l.vcpu AS vcpu, l.domain, count(*) AS n,
+        quantile(l.latency_ns, 0.5) AS p50_ns, quantile(l.latency_ns, 0.99) AS p99_ns, max(l.latency_ns) AS max_ns
+        FROM latencies l JOIN runs r USING (run) WHERE l.metric = 'wake_latency' AND l.domid <> 32767
+        GROUP BY l.run, l.domid, l.vcpu ORDER BY l.run, l.domid, l.vcpu"
+    same_as_views worst-wakeups "SELECT r.name AS run, 'd' || l.domid || 'v' || l.vcpu AS vcpu, l.domain, l.ts, l.latency_ns, l.pcpu
+        FROM latencies l JOIN runs r USING (run) WHERE l.metric = 'wake_latency' AND l.domid <> 32767
+        ORDER BY l.latency_ns DESC LIMIT 20"
+    same_as_views migration-matrix "SELECT r.name AS run, m.from_pcpu, m.to_pcpu, count(*) AS migrations,
+        count(DISTINCT m.domid * 65536 + m.vcpu) AS vcpus FROM migrations m JOIN runs r USING (run)
+        GROUP BY m.run, m.from_pcpu, m.to_pcpu ORDER BY m.run, m.from_pcpu, m.to_pcpu"
+    query --csv "SELECT sum(preemptions) FROM vcpu_stats"
+    preemptions=${lines[1]}
+    query --name preempted-by --json
+    jq -e --argjson n "$preemptions" 'length == 100 or (map(.preemptions) | add) == $n' <<<"$output"
+}
+
 @test "CPU time by the trace agrees with Xen's own accounts" {
     host=$SOURCE/examples/gedf/host
     for domain in vm1 vm2 vm3; do

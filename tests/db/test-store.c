@@ -457,6 +457,45 @@ static void test_queries(struct fixture *f, gconstpointer unused)
     xt_db_close(db);
 }
 
+/* tally and tally_values against GROUP BY. */
+static void test_tally(struct fixture *f, gconstpointer unused)
+{
+    static const char rows[] = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29999),"
+                               " x(a, b, x) AS (SELECT nullif(i % 3, 0), i % 2, nullif(i * 7919 % 5003 - 100, 0) FROM n)";
+    struct xt_db *db = open_db(f->path, XT_DB_CREATE);
+    GError *error = NULL;
+    char *sql, *expected;
+
+    store(db, "x", NULL, false, true);
+    assert_answer(db, "SELECT tally(x, x) FROM (SELECT 1 AS x) WHERE x > 1", "[]\n");
+    assert_answer(db, "SELECT tally(NULL, 5)", "[{\"k1\":5,\"n\":1,\"count\":0}]\n");
+    assert_answer(db, "SELECT tally_values(7, 5, NULL)", "[{\"k1\":5,\"k2\":null,\"n\":1,\"count\":1,\"sum\":7,\"min\":7,"
+                                                         "\"max\":7,\"distinct\":1,\"p50\":7,\"p99\":7}]\n");
+    sql = g_strconcat(rows, " SELECT a, b, count(*), count(x), sum(x), min(x), max(x), count(DISTINCT x), quantile(x, 0.5),"
+                      " quantile(x, 0.99) FROM x GROUP BY a, b", NULL);
+    expected = ask(db, sql);
+    g_free(sql);
+    sql = g_strconcat(rows, " SELECT value ->> 'k1', value ->> 'k2', value ->> 'n', value ->> 'count', value ->> 'sum',"
+                      " value ->> 'min', value ->> 'max', value ->> 'distinct', value ->> 'p50', value ->> 'p99'"
+                      " FROM (SELECT tally_values(x, a, b) AS t FROM x), json_each(t)", NULL);
+    assert_answer(db, sql, expected);
+    g_free(sql);
+    g_free(expected);
+    static const char *const bad[] = { "SELECT tally(1)", "SELECT tally(1, 'a')", "SELECT tally(1.5, 1)",
+                                       "SELECT tally(1, 1, 2, 3, 4, 5)", "SELECT tally(x, 1) FROM"
+                                       " (SELECT 9223372036854775807 AS x UNION ALL SELECT 1)" };
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        struct xt_query *query = xt_query_new(db, bad[i], 0, &error);
+
+        must(query != NULL, error);
+        g_assert_false(xt_query_next(query, &error));
+        g_assert_error(error, XT_ERROR, XT_ERROR_USAGE);
+        g_clear_error(&error);
+        xt_query_free(query);
+    }
+    xt_db_close(db);
+}
+
 /* Many dispatches of many VCPUs, some of which sleep for most of the run: windows against a walk over all of them. */
 #define N_VCPUS 20
 #define N_DISPATCHES 6000
@@ -600,6 +639,7 @@ int main(int argc, char **argv)
     ADD("nothing-left", test_nothing_left, NULL);
     ADD("foreign", test_foreign, NULL);
     ADD("queries", test_queries, NULL);
+    ADD("tally", test_tally, NULL);
     ADD("windows", test_windows, NULL);
     return g_test_run();
 }
