@@ -229,16 +229,15 @@ static bool replay(struct machine *m, struct pstate *p, const struct step *step,
 
 static bool replay_steps(struct machine *m, struct steps *steps, const volatile int *cancel, GError **error)
 {
-    const struct step *step;
     GError *read_error = NULL;
-    unsigned n, since_look = 0;
-    uint32_t slot;
+    struct step_run run;
+    unsigned since_look = 0;
 
-    while ((step = steps_next(steps, &n, &slot, &read_error))) {
-        since_look += n;
-        for (; n; n--, step++)
-            if (!replay(m, &m->pcpus[slot], step, error))
+    while (steps_next(steps, &run, &read_error)) {
+        for (unsigned i = 0; i < run.n; i++)
+            if (!replay(m, &m->pcpus[run.slot], &run.steps[i], error))
                 return false;
+        since_look += run.n;
         if (since_look < CANCEL_EVERY)
             continue;
         since_look = 0;

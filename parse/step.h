@@ -82,6 +82,12 @@ struct step_options {
 struct steps *steps_new(const struct xt_trace *trace, const struct step_options *options);
 void steps_free(struct steps *steps);
 
-/* The next steps and the slot of their pCPU: *n of them, at least one, before the first of any other pCPU; valid until the
- * next call. NULL at the end, or with error set. */
-const struct step *steps_next(struct steps *steps, unsigned *n, uint32_t *slot, GError **error);
+/* Steps of one pCPU that come before the first of any other, at least one. */
+struct step_run {
+    const struct step *steps;
+    unsigned n;
+    uint32_t slot; /* of the pCPU */
+};
+
+/* The next run, which is valid until the next call. False at the end, or with error set. */
+bool steps_next(struct steps *steps, struct step_run *run, GError **error);
