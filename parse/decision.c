@@ -419,10 +419,10 @@ unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError 
     const char *at = c->at;
 
     d->out = steps;
-    while (d->out <= enough) {
+    while (d->out <= enough && !d->ended) {
         if (G_UNLIKELY(at >= c->safe_end)) {
             c->at = at;
-            int loaded = d->ended ? 0 : xt_cursor_load(c, error);
+            int loaded = xt_cursor_load(c, error);
             at = c->at;
             if (loaded <= 0) {
                 if (loaded == 0)

@@ -91,7 +91,7 @@ static void note_range(struct xt_distribution *d, int64_t value, uint64_t count)
     d->min = d->n ? MIN(d->min, value) : value;
     d->max = MAX(d->max, value);
     d->n += count;
-    d->sum += (double)value * (double)count;
+    d->sum += (unsigned __int128)value * count;
 }
 
 bool xt_distribution_add_other(struct xt_distribution *d, int64_t value, uint64_t count, GError **error)
@@ -241,7 +241,7 @@ int64_t xt_distribution_max(const struct xt_distribution *d)
 
 double xt_distribution_mean(const struct xt_distribution *d)
 {
-    return d->n ? d->sum / (double)d->n : -1;
+    return d->n ? (double)((long double)d->sum / (long double)d->n) : -1;
 }
 
 static struct item sorted_item(const struct xt_distribution *d, uint64_t i)

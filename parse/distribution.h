@@ -10,7 +10,7 @@ struct xt_distribution {
     uint64_t *small;  /* counts by value; NULL as long as there are none */
     uint64_t n_small, small_end; /* how many samples those are, and behind the last value that occurs; once finished */
     uint64_t n, dropped; /* n without the small ones until finished, likewise sum, min and max */
-    double sum;
+    unsigned __int128 sum;
     int64_t min, max;
     int64_t *buffer;
     unsigned n_buffer;
