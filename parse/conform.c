@@ -246,6 +246,15 @@ static bool is_budget_known(const struct machine *m, const struct conform_vcpu *
     return c->budget_since >= 0 && !gap_since(m, c->budget_since);
 }
 
+/* Since when v is ready without a break, -1: it is not, or not known. While its runstate is unknown, a burn tells it, up
+ * to the next lost records. */
+static int64_t ready_since(const struct machine *m, const struct vstate *v)
+{
+    const struct conform_vcpu *c = v->conform;
+
+    return v->state == XT_UNKNOWN && gap_since(m, c->ready_since) ? -1 : c->ready_since;
+}
+
 /* Priority order. */
 
 /* The longest time without a break that pCPUs showed this blame, and the longest single hold in it. */
@@ -384,6 +393,8 @@ bool conform_burn(struct machine *m, struct vstate *v, int64_t budget_ns, int64_
         state_budget(m, v, budget_ns + delta_ns);
     if (!check_budget(m, v, error))
         return false;
+    if (v->state == XT_UNKNOWN && ready_since(m, v) < 0 && !m->run.core_scheduling)
+        c->ready_since = m->now; /* who never leaves its pCPU has no runstate change, but it burns */
     c->left = budget_ns;
     c->raised |= level > 0;
     return true;
@@ -396,9 +407,10 @@ static bool check_due(struct machine *m, struct vstate *v, GError **error)
 {
     const struct server *s = v->server;
     struct conform_vcpu *c = v->conform;
+    int64_t ready = ready_since(m, v);
 
-    if (!s || s->reference || !s->have_deadline_now || c->late_told || c->ready_since < 0 ||
-        c->ready_since > s->deadline || m->now < s->deadline || gap_since(m, s->deadline))
+    if (!s || s->reference || !s->have_deadline_now || c->late_told || ready < 0 || ready > s->deadline ||
+        m->now < s->deadline || gap_since(m, s->deadline))
         return true;
     c->late_told = true;
     struct xt_violation violation = {
@@ -515,7 +527,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
     if (!is_ready(new_state)) {
         c->ready_since = -1;
         c->window_paused = true;
-    } else if (c->ready_since < 0 || !is_ready(old_state)) {
+    } else if (ready_since(m, v) < 0 || !is_ready(old_state)) {
         c->ready_since = m->now;
     }
     return true;

@@ -6,6 +6,7 @@
 import glob
 import json
 import os
+import subprocess
 import sys
 
 import compare
@@ -60,6 +61,21 @@ def spread(want, metric, metrics):
     return bad
 
 
+def violations(want, xentrail, path):
+    """What `xentrail check` accuses anybody of, where a case says it: all of that, and nothing else."""
+    if "violations" not in want:
+        return []
+    done = subprocess.run([xentrail, "check", path, "--json", "--tsc-hz", str(HZ)], capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        return [f"check: status {done.returncode}: {done.stderr.strip()}"]
+    got = json.loads(done.stdout)["violations"]
+    bad = compare.differ("check", "violations", len(got), len(want["violations"]))
+    for x, y in zip(got, want["violations"]):
+        for key in y:
+            bad += compare.differ(y["rule"], key, x[key], y[key])
+    return bad
+
+
 def options_of(servers, tolerance):
     out = ["--tolerance", f"{tolerance}ns"]
     for (dom, num), (period, budget) in servers.items():
@@ -84,7 +100,7 @@ def main(xentrail, helper):
         data = mktrace.assemble(text)
         a = xo.Analysis(data, HZ, *selftest.options(text))
         with compare.trace_file(data) as trace:
-            tap.case(name, by_hand(want, told(name)))
+            tap.case(name, by_hand(want, told(name)) + violations(want, xentrail, trace))
             tap.case(f"{name}, oracle", compare.against_oracle(xentrail, helper, trace, a, *options_of(*selftest.options(text))))
     return tap.done()
 
