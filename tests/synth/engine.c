@@ -47,6 +47,10 @@ void sy_raise_softirq(struct sy_sim *sim, struct sy_pcpu *from, unsigned target)
     double us = to == from ? 0.3 : 0.8 + 2.5 * sy_rng_unit(&sim->rng_cost);
     uint64_t at = from->clk + sy_us(sim, us);
 
+    if (to->raised < from->clk) {
+        to->raised = from->clk;
+        to->raised_at = at;
+    }
     if (!sy_timer_pending(&to->softirq) || at < to->softirq.at)
         sy_timer_set(sim, &to->softirq, at);
 }
@@ -246,6 +250,9 @@ void sy_engine_schedule(struct sy_sim *sim, struct sy_pcpu *c)
     /* One pending softirq is one call: what is due by now is served by this one. */
     if (sy_timer_pending(&c->softirq) && c->softirq.at <= c->clk)
         sy_timer_stop(sim, &c->softirq);
+    /* What another pCPU raises after this one began sets the bit anew. */
+    if (!sy_timer_pending(&c->softirq) && c->raised > c->clk)
+        sy_timer_set(sim, &c->softirq, c->raised_at);
     sy_timer_stop(sim, &c->slice);
     sy_lock(c, lock);
     int64_t now = sy_pnow(c);

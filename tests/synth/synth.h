@@ -80,6 +80,7 @@ struct sy_pcpu {
     double now_off_ns, now_drift; /* its system time: off by the former plus the latter times the time */
     struct sy_vcpu *curr, *idle;
     struct sy_timer softirq, slice, guest, tick;
+    uint64_t raised, raised_at; /* the latest softirq: when it was raised, when it gets here */
     struct sy_lock own_lock;
     struct sy_ring *ring;
     void *priv; /* owned by the policy */
