@@ -42,16 +42,21 @@ static double draw(struct act *a, double from, double to)
     return from + (to - from) * sy_rng_unit(&a->sim->life->rng);
 }
 
+static void enter(struct act *a, struct sy_pcpu *on, const char *kind, const struct sy_vcpu *v, const char *note)
+{
+    sy_ledger_act(
+        a->sim,
+        &(struct sy_fault_row){
+            .kind = kind, .from = on->clk, .to = on->clk, .pcpu = (int)on->id, .v = v, .note = note});
+}
+
 static void note(struct act *a, struct sy_pcpu *on, const char *kind, unsigned vcpu)
 {
     const struct sy_vcpu *v = a->dom->vcpu[vcpu];
     char reservation[64];
 
     g_snprintf(reservation, sizeof(reservation), "%" PRId64 "/%" PRId64, v->period, v->budget);
-    sy_ledger_act(
-        a->sim,
-        &(struct sy_fault_row){
-            .kind = kind, .from = on->clk, .to = on->clk, .pcpu = (int)on->id, .v = v, .note = reservation});
+    enter(a, on, kind, v, reservation);
 }
 
 /* A guest that is there and is not dom0; NULL if there is none. */
@@ -152,9 +157,13 @@ static void repin(struct act *a, struct sy_pcpu *on)
     a->dom = some_domain(a);
     if (!a->dom)
         return;
-    unsigned i = sy_rng_below(&a->sim->life->rng, a->dom->vcpus);
-    note(a, on, "repin", i);
-    sy_engine_set_affinity(a->sim, on, a->dom->vcpu[i], sy_system_draw_affinity(a->sim, a->dom->pool));
+    struct sy_vcpu *v = a->dom->vcpu[sy_rng_below(&a->sim->life->rng, a->dom->vcpus)];
+    struct sy_mask affinity = sy_system_draw_affinity(a->sim, a->dom->pool);
+    g_autoptr(GString) pcpus = g_string_new(NULL);
+    for (unsigned i = sy_mask_from(&affinity, 0); i != SY_NO_PCPU; i = sy_mask_from(&affinity, i + 1))
+        g_string_append_printf(pcpus, pcpus->len ? " %u" : "%u", i);
+    enter(a, on, "repin", v, pcpus->str);
+    sy_engine_set_affinity(a->sim, on, v, affinity);
 }
 
 static void plan(struct sy_sim *sim, unsigned n, void (*step)(struct act *, struct sy_pcpu *))
