@@ -3,6 +3,17 @@
 
 #include <stdlib.h>
 
+/* Replenishments, which raise the deadline and end extratime, come at deadlines; any pCPU can have lost one. Levels go
+ * down where the VCPU runs. */
+static int64_t doubt_ts(const struct machine *m, const struct vstate *v)
+{
+    const struct server *s = v->server;
+
+    if (v->level < 0 && !s->extra && m->survey->has_extratime)
+        return m->now;
+    return m->open_gaps || m->last_gap_end >= s->told_ts ? MAX(m->now, s->deadline) : INT64_MAX;
+}
+
 void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
 {
     struct servers *servers = m->servers;
@@ -13,6 +24,7 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
         .v = v,
         .deadline = s ? s->deadline : INT64_MIN,
         .extra = s && s->extra,
+        .doubt_ts = s ? doubt_ts(m, v) : INT64_MAX,
     };
 
     *deque_push(q, struct occupancy) = now;
@@ -30,6 +42,18 @@ void blame_reoccupy(struct machine *m, struct vstate *v)
     for (uint32_t slot = 0; m->servers->blame && v->state == XT_RUNNING && slot < m->run.n_pcpus; slot++)
         if (m->run.pcpus[slot].pcpu == v->pcpu)
             blame_occupy(m, slot, v);
+}
+
+void blame_gap(struct machine *m, uint32_t slot)
+{
+    for (uint32_t i = 0; i < m->run.n_pcpus; i++) {
+        struct deque *q = &m->servers->occupancy[i];
+        if (!q->length || i == slot)
+            continue;
+        struct occupancy *o = deque_at(q, struct occupancy, q->length - 1);
+        o->doubt_ts = MIN(o->doubt_ts, MAX(m->now, o->deadline));
+    }
+    blame_occupy(m, slot, NULL);
 }
 
 static int64_t ran_between(const struct server *s, int64_t from, int64_t to)
@@ -61,6 +85,14 @@ static int64_t classify_reference(const struct rank *rank, const struct server *
     return MIN(MIN(end, deadline), ts + left);
 }
 
+/* Who has a later deadline, or a longer period, goes after rank->v even if it was replenished meanwhile. */
+static bool ranks_later(const struct machine *m, const struct rank *rank, const struct occupancy *o)
+{
+    if (m->options && m->options->deadline_monotonic)
+        return o->v->server->period_ns > rank->period_ns;
+    return o->deadline > rank->deadline;
+}
+
 /* What it means for rank->v that o holds a pCPU at ts. Returns how far the answer holds, at most to end. */
 static int64_t classify(const struct machine *m, const struct rank *rank, const struct occupancy *o, int64_t ts,
                         int64_t end, enum xt_blame *blame)
@@ -73,14 +105,13 @@ static int64_t classify(const struct machine *m, const struct rank *rank, const 
         *blame = XT_BLAME_LATENCY;
     } else if (rank->reference) {
         return classify_reference(rank, x, ts, end, blame);
-    } else if (o->extra) {
+    } else if (o->deadline != INT64_MIN && ranks_later(m, rank, o)) {
         *blame = XT_BLAME_INVERSION;
-    } else if (o->deadline == INT64_MIN) {
+    } else if (ts >= o->doubt_ts || (o->deadline == INT64_MIN && !o->extra)) {
         *blame = XT_BLAME_UNKNOWN;
-    } else if (m->options && m->options->deadline_monotonic) {
-        *blame = x->period_ns <= rank->period_ns ? XT_BLAME_OVERLOAD : XT_BLAME_INVERSION;
     } else {
-        *blame = o->deadline <= rank->deadline ? XT_BLAME_OVERLOAD : XT_BLAME_INVERSION;
+        *blame = o->extra ? XT_BLAME_INVERSION : XT_BLAME_OVERLOAD;
+        return MIN(end, o->doubt_ts);
     }
     return end;
 }

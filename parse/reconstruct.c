@@ -109,7 +109,6 @@ static bool burnt(struct machine *m, struct pstate *p, struct vstate *v, const s
         return false;
     p->n_burns = step->burn;
     p->raised = p->raised << 1 | (v->level >= 0 && level > v->level);
-    v->level = level;
     servers_level(m, v, level);
     return true;
 }

@@ -34,6 +34,7 @@ struct occupancy {
     struct vstate *v; /* NULL: unknown */
     int64_t deadline; /* ts; INT64_MIN unknown */
     bool extra;       /* at a lower priority level */
+    int64_t doubt_ts; /* since when lost records can have changed that */
 };
 
 struct period {
@@ -52,6 +53,7 @@ struct server {
     int64_t split_ts;     /* of the present piece, what lies before is in spans already */
     bool extra;           /* priority level above 0 */
     int64_t deadline;     /* ts of the present one, INT64_MIN unknown */
+    int64_t told_ts;      /* when a replenishment told it */
     bool have_deadline_now;
     int64_t last_deadline_now;
     bool reference;       /* judged by a reservation from outside: periods follow each other from ts 0 */
@@ -100,6 +102,8 @@ bool server_snapshot_pcpus(const struct machine *m, const struct xt_host_vcpu *h
 void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v);
 /* A deadline or level of v changed: if it runs, it goes on under the new one. */
 void blame_reoccupy(struct machine *m, struct vstate *v);
+/* The pCPU loses records from now on. */
+void blame_gap(struct machine *m, uint32_t slot);
 /* Fills servers->held with what the pCPUs that rank->v could have used did in [from, to). */
 void blame_collect(struct machine *m, const struct rank *rank, int64_t from, int64_t to);
 /* Divides [from, to) by cause, adding to blame_ns and to servers->parts. */

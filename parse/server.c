@@ -195,8 +195,10 @@ void servers_piece(struct machine *m, struct vstate *v, enum xt_state state, int
 void servers_level(struct machine *m, struct vstate *v, int64_t level)
 {
     struct server *s = v->server;
+    bool was_known = v->level >= 0;
 
-    if (!s || s->extra == (level > 0))
+    v->level = level;
+    if (!s || (was_known && s->extra == (level > 0)))
         return;
     if (v->state == XT_RUNNING) {
         add_span(m, s, XT_RUNNING, MAX(v->since, s->split_ts), m->now, s->extra);
@@ -229,7 +231,7 @@ void servers_dispatched(struct machine *m, struct pstate *p, struct vstate *v)
 void servers_gap(struct machine *m, struct pstate *p)
 {
     if (m->servers->blame)
-        blame_occupy(m, (uint32_t)(p->info - m->run.pcpus), NULL);
+        blame_gap(m, (uint32_t)(p->info - m->run.pcpus));
 }
 
 /* What became of one period, from the spans inside it. */
@@ -391,6 +393,7 @@ bool servers_replenished(struct machine *m, struct vstate *v, int64_t deadline_n
     const struct xt_reservation *r = xt_reservation_at(s->reservations, deadline_now_ns);
     s->have_deadline_now = true;
     s->last_deadline_now = deadline_now_ns;
+    s->told_ts = m->now;
     s->period_ns = r->period_ns;
     s->budget_ns = budget_ns;
     s->deadline = deadline_now_ns - m->run.now_offset_ns;

@@ -28,7 +28,7 @@ void servers_piece(struct machine *m, struct vstate *v, enum xt_state state, int
 void servers_ready(struct machine *m, struct vstate *v);
 /* v runs on p from now on. */
 void servers_dispatched(struct machine *m, struct pstate *p, struct vstate *v);
-/* The priority level of v changed now. */
+/* A record told the priority level of v now. */
 void servers_level(struct machine *m, struct vstate *v, int64_t level);
 /* Nothing is known of p from now until the next dispatch there. */
 void servers_gap(struct machine *m, struct pstate *p);

@@ -76,6 +76,15 @@ def violations(want, xentrail, path):
     return bad
 
 
+def blames(want, helper, path, tolerance):
+    """Who made the missed periods of a VCPU wait, where a case says it: deadline, overload, inversion, latency, unknown."""
+    if "blames" not in want:
+        return []
+    periods = compare.timelines(helper, path, HZ, tolerance)[1]
+    missed = {compare.vcpu_name(key): [",".join([p[1], *p[6:]]) for p in rows if p[4] == "1"] for key, rows in periods.items()}
+    return [line for name, rows in want["blames"].items() for line in compare.differ(name, "blames", missed.get(name), rows)]
+
+
 def options_of(servers, tolerance):
     out = ["--tolerance", f"{tolerance}ns"]
     for (dom, num), (period, budget) in servers.items():
@@ -100,7 +109,8 @@ def main(xentrail, helper):
         data = mktrace.assemble(text)
         a = xo.Analysis(data, HZ, *selftest.options(text))
         with compare.trace_file(data) as trace:
-            tap.case(name, by_hand(want, told(name)) + violations(want, xentrail, trace))
+            tap.case(name, by_hand(want, told(name)) + blames(want, helper, trace, a.tolerance) +
+                     violations(want, xentrail, trace))
             tap.case(f"{name}, oracle", compare.against_oracle(xentrail, helper, trace, a, *options_of(*selftest.options(text))))
     return tap.done()
 

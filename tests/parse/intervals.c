@@ -1,6 +1,6 @@
 /* Prints every interval and every server period, so that tests can hold them against the oracle's and the ledger's:
  *     interval,domid,vcpu,ts,dur,state,pcpu,open
- *     period,domid,vcpu,release,deadline,budget_ns,judged,missed,run_ns
+ *     period,domid,vcpu,release,deadline,budget_ns,judged,missed,run_ns,overload_ns,inversion_ns,latency_ns,unknown_ns
  * each VCPU's in the order of its time. Checks on its way that they tile the run. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +23,12 @@ static bool print_period(void *self, const struct xt_period *p, GError **error)
 {
     FILE *out = self;
 
-    fprintf(out, "period,%u,%u,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d,%d,%" G_GINT64_FORMAT "\n",
+    fprintf(out, "period,%u,%u,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%d,%d,%" G_GINT64_FORMAT,
            p->vcpu->domid, p->vcpu->vcpu, p->release, p->deadline, p->budget_ns, p->judged, p->missed,
            p->supplied_ns + p->extratime_ns);
+    for (unsigned i = 0; i < XT_N_BLAMES; i++)
+        fprintf(out, ",%" G_GINT64_FORMAT, p->blame_ns[i]);
+    fprintf(out, "\n");
     return true;
 }
 
@@ -37,7 +40,7 @@ static char *print_once(struct xt_trace *trace, const struct xt_recording *recor
     size_t length;
     FILE *out = open_memstream(&text, &length);
     struct timelines *timelines = timelines_new(print_piece, out);
-    const struct xt_sink periods = { .self = out, .period = print_period };
+    const struct xt_sink periods = { .self = out, .blame = true, .period = print_period };
     const struct xt_sink *sinks[] = { timelines_sink(timelines), &periods };
     bool ok = xt_reconstruct(trace, recording, options, sinks, G_N_ELEMENTS(sinks), NULL, error);
 
