@@ -387,9 +387,9 @@ static struct sy_decision rtds_schedule(struct sy_sim *sim, struct sy_pcpu *on, 
         snext = NULL;
     }
     bool can_stay = scurr && sy_runnable(curr) && scurr->cur_budget > 0;
-    /* Xen switches between equals, too; only to hold back who goes strictly before is an inversion. */
+    /* Xen switches between equals, too; only to hold back who goes strictly before, with budget, is an inversion. */
     if (can_stay && (!snext || compare(scurr, snext) > 0 ||
-                     (compare(scurr, snext) < 0 &&
+                     (compare(scurr, snext) < 0 && snext->level == 0 &&
                       sy_fault_hold(sim, on, curr, snext->v, scurr->cur_budget, snext->deadline))))
         snext = scurr;
     if (snext != scurr && scurr && sy_runnable(curr))
