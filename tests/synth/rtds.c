@@ -166,23 +166,24 @@ static void runq_insert(struct sy_rtds *s)
     }
 }
 
-static void arm(struct sy_sim *sim, struct rtds_pool *p)
+/* What is due already comes at once, not before `clk`, when that is found. */
+static void arm(struct sy_sim *sim, struct rtds_pool *p, uint64_t clk)
 {
     if (!p->repl.head) {
         sy_timer_stop(sim, &p->timer);
         return;
     }
     uint64_t late = sy_us(sim, 0.3 + 2 * sy_rng_unit(&sim->rng_cost));
-    sy_timer_set(sim, &p->timer, sy_at_pnow(p->timer_on, p->repl.head->deadline) + late);
+    sy_timer_set(sim, &p->timer, MAX(clk, sy_at_pnow(p->timer_on, p->repl.head->deadline)) + late);
 }
 
-static void repl_insert(struct sy_sim *sim, struct sy_rtds *s)
+static void repl_insert(struct sy_sim *sim, struct sy_rtds *s, uint64_t clk)
 {
     struct rtds_pool *p = pool_of(s->v);
 
     insert_sorted(&p->repl, s, true);
     if (p->repl.head == s)
-        arm(sim, p);
+        arm(sim, p, clk);
 }
 
 /* With --audit: a replenishment that comes, or is given up since the VCPU blocks, later than it was due. */
@@ -205,7 +206,7 @@ static void repl_remove(struct sy_pcpu *on, struct sy_rtds *s)
     overdue(on, s);
     unlink_node(&p->repl, s, true);
     if (first)
-        arm(on->sim, p);
+        arm(on->sim, p, on->clk);
 }
 
 static void update_deadline(struct sy_pcpu *on, struct sy_rtds *s, int64_t now)
@@ -298,7 +299,7 @@ static void replenish(struct sy_sim *sim, void *arg, uint64_t at)
         }
         insert_sorted(&p->repl, s, true);
     }
-    arm(sim, p);
+    arm(sim, p, on->clk);
     if (sim->opt->audit && sim->tracing)
         rtds_audit(sim, on, pool);
     sy_unlock(on, &pool->lock);
@@ -311,7 +312,7 @@ static void unhold(struct sy_sim *sim, void *arg, uint64_t at)
 
     s->held = false;
     if (s->run.on || s->scheduled)
-        repl_insert(sim, s);
+        repl_insert(sim, s, at);
 }
 
 /* What still waits when tracing ends. */
@@ -437,12 +438,12 @@ static void rtds_wake(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *v)
         s->delayed_add = true;
         if (due && s->repl.on) {
             repl_remove(on, s);
-            repl_insert(sim, s);
+            repl_insert(sim, s, on->clk);
         }
         return;
     }
     if (!s->held)
-        repl_insert(sim, s);
+        repl_insert(sim, s, on->clk);
     runq_insert(s);
     tickle(sim, on, s);
 }
@@ -493,7 +494,7 @@ static void rtds_insert(struct sy_sim *sim, struct sy_pcpu *on, struct sy_vcpu *
     int64_t now = sy_pnow(on);
     update_deadline(on, s, now);
     if (sy_runnable(v)) {
-        repl_insert(sim, s);
+        repl_insert(sim, s, on->clk);
         runq_insert(s);
     }
 }
