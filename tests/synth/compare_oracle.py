@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 
+import unsure
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ORACLE = os.path.join(HERE, "..", "oracle", "xtoracle.py")
 SAME = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "dispatches", "wakeups", "preemptions",
@@ -40,10 +42,12 @@ def compare(folder):
     for key in ("records", "lost_records", "pcpus", "start_tsc", "end_tsc", "duration_ns"):
         if o["run"][key] != run[key]:
             wrong.append(f"run.{key}: oracle {o['run'][key]}, ledger {run[key]}")
-    doubtful = {}
+    doubtful = {"periods_judged": {}, "period_misses": {}}
+    unsure_judgements = unsure.judgements(folder, run["duration_ns"], 5000)
     for q in csv.DictReader(open(os.path.join(folder, "ledger-periods.csv"))):
-        k = int(q["domid"]), int(q["vcpu"])
-        doubtful[k] = doubtful.get(k, 0) + close(q, run, 5000)
+        k, judged = (int(q["domid"]), int(q["vcpu"])), (q["domid"], q["vcpu"], q["deadline"]) in unsure_judgements
+        for key, doubt in (("periods_judged", judged), ("period_misses", judged or close(q, run, 5000))):
+            doubtful[key][k] = doubtful[key].get(k, 0) + doubt
     theirs = {(v["domid"], v["vcpu"]): v for v in o["vcpus"]}
     for v in ledger["vcpu"]:
         t = theirs.pop((v["domid"], v["vcpu"]), None)
@@ -53,7 +57,7 @@ def compare(folder):
             continue
         t["yield_switches"] = t["yields"]  # the oracle's word for it
         for key in SAME if rtds else SAME[:-4]:
-            slop = doubtful.get((v["domid"], v["vcpu"]), 0) if key == "period_misses" else 0
+            slop = doubtful.get(key, {}).get((v["domid"], v["vcpu"]), 0)
             if key in t and abs(t[key] - v[key]) > slop:
                 wrong.append(f"d{v['domid']}v{v['vcpu']}.{key}: oracle {t[key]}, ledger {v[key]}")
     wrong += [f"d{d}v{v}: unknown to the ledger" for d, v in theirs if d != 32767]
@@ -75,6 +79,7 @@ def compare(folder):
             mine.setdefault((r["domid"], r["vcpu"]), []).append(r)
         off = o["system_time"]["offset_ns"] + run["now_at_start_ns"] if o.get("system_time") else 0
         slack = abs(off) + 1000
+        unsure_judgements = unsure.judgements(folder, run["duration_ns"], slack)
         for k in sorted(set(per) | set(mine)):
             x, y = per.get(k, []), sorted(mine.get(k, []), key=lambda r: int(r["deadline"]))
             if len(x) != len(y):
@@ -83,7 +88,7 @@ def compare(folder):
             for p, q in zip(x, y):
                 if abs(int(p["deadline"]) - int(q["deadline"])) > slack:
                     wrong.append(f"{k}: deadline {p['deadline']}, ledger {q['deadline']} (slack {slack})")
-                elif close(q, run, 2 * slack):
+                elif close(q, run, 2 * slack) or (*k, q["deadline"]) in unsure_judgements:
                     continue
                 elif int(p["judged"]) != int(q["judged"]) or q["judged"] == "1" and int(p["missed"]) != int(q["missed"]):
                     wrong.append(f"{k}: oracle {p}, ledger {q}")

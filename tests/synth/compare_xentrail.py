@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Holds `xentrail stats` and `xentrail check` against ledgers of xt-synth: every count and total, and every seeded fault,
 found and nothing else. compare_xentrail.py XENTRAIL FOLDER...; exit 1 if they differ."""
-import csv
 import json
 import os
 import subprocess
 import sys
 from bisect import bisect_left
 from collections import Counter, defaultdict
+
+import unsure
+from unsure import rows
 
 SAME = ("running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "dispatches", "wakeups", "preemptions",
         "depletions", "yield_switches", "migrations", "no_burn", "replenishments", "periods", "periods_judged",
@@ -24,11 +26,6 @@ CAUSES = {"priority-order": ("inversion", "idle"), "work-conserving": ("idle",),
           "budget": ("late-timer",), "timer": ("late-timer",)}
 
 
-def rows(folder, name):
-    path = os.path.join(folder, name)
-    return list(csv.DictReader(open(path))) if os.path.exists(path) else []
-
-
 def run_json(xentrail, command, folder, hz):
     cmd = [xentrail, command, "--json", "--tsc-hz", str(hz)]
     if command == "check" and json.load(open(os.path.join(folder, "ledger.json")))["run"]["policy"] == "dm":
@@ -41,20 +38,23 @@ def run_json(xentrail, command, folder, hz):
     return json.loads(p.stdout)
 
 
-def close_calls(folder, tolerance, slack=5000):
-    """Per VCPU, periods that are a miss or not by how xentrail estimates system time: short by nearly the tolerance, or
-    with a change of state at the very deadline."""
+def close_calls(folder, run, slack=5000):
+    """Per VCPU, periods that are judged or not, and those that are a miss or not, by how xentrail estimates system time:
+    these also if short by nearly the tolerance, or with a change of state at the very deadline."""
+    unsure_judgements = unsure.judgements(folder, run["duration_ns"], slack)
     changes = defaultdict(list)
     for r in rows(folder, "ledger-intervals.csv"):
         changes[r["domid"], r["vcpu"]].append(int(r["ts"]))
-    count = Counter()
+    judged, missed = Counter(), Counter()
     for q in rows(folder, "ledger-periods.csv"):
-        if q["judged"] != "1":
-            continue
-        ts, end = changes[q["domid"], q["vcpu"]], int(q["deadline"])
+        v, ts, end = (int(q["domid"]), int(q["vcpu"])), changes[q["domid"], q["vcpu"]], int(q["deadline"])
         near = bisect_left(ts, end + slack) - bisect_left(ts, end - slack)
-        count[int(q["domid"]), int(q["vcpu"])] += near > 0 or abs(int(q["short_ns"]) - tolerance) < slack
-    return count
+        if (q["domid"], q["vcpu"], q["deadline"]) in unsure_judgements:
+            judged[v] += 1
+            missed[v] += 1
+        elif q["judged"] == "1":
+            missed[v] += near > 0 or abs(int(q["short_ns"]) - run["miss_tolerance_ns"]) < slack
+    return {"periods_judged": judged, "period_misses": missed}
 
 
 def acted_on(folder, kind):
@@ -69,7 +69,7 @@ def compare_stats(xentrail, folder, ledger, wrong):
     for key in ("records", "lost_records", "pcpus", "duration_ns", "scheduler", "start_tsc"):
         if r[key] != run[key]:
             wrong.append(f"run.{key}: xentrail {r[key]}, ledger {run[key]}")
-    doubtful = close_calls(folder, run["miss_tolerance_ns"])
+    doubtful = close_calls(folder, run)
     created = {domid for domid, _ in acted_on(folder, "create")}
     theirs = {(v["domid"], v["vcpu"]): v for v in got["vcpus"]}
     for v in ledger["vcpu"]:
@@ -84,7 +84,7 @@ def compare_stats(xentrail, folder, ledger, wrong):
         if t["period_ns"] is None and str(v["domid"]) in created:
             keys = SAME[:-3]  # no snapshot says its period, and its deadlines do not tell it
         for key in keys:
-            slop = doubtful[v["domid"], v["vcpu"]] if key == "period_misses" else 0
+            slop = doubtful[key][v["domid"], v["vcpu"]] if key in doubtful else 0
             if key in t and abs(t[key] - v[key]) > slop:
                 wrong.append(f"d{v['domid']}v{v['vcpu']}.{key}: xentrail {t[key]}, ledger {v[key]}")
 
