@@ -123,7 +123,7 @@ def recount(pcpus, complain, lossless):
             c["wakeups"] += old == BLOCKED and new == RUNNABLE
             if old == RUNNING and new == RUNNABLE:
                 b = burn.get(pcpu)
-                if v in yielded:
+                if yielded.get(v) == pcpu: # elsewhere its own switch was among the lost
                     pass
                 elif b and b[:2] == v and b[2] == 0:
                     c["depletions"] += 1
