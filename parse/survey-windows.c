@@ -5,8 +5,8 @@
 
 #include "parse/error.h"
 
-#define HOP_BYTES (16u << 10)
-#define SMALL_WINDOW 1024u /* smaller ones are read many at once, of larger ones only their headers */
+#define HOP_BYTES (128u << 10)
+#define SMALL_WINDOW (8u << 10) /* smaller ones are read many at once, of larger ones only their headers */
 
 struct hopper {
     struct xt_survey *survey;
