@@ -260,6 +260,22 @@ static void read_on(struct machine *m)
     g_data_input_stream_read_line_async(m->console, G_PRIORITY_HIGH, NULL, line_read, m);
 }
 
+/* tar keeps to the folder itself, but a link in it would lead whoever moves or reads its files out of it. */
+static bool check_unpacked(const char *folder, GError **error)
+{
+    char *odd = xt_files_find_odd(folder);
+
+    if (!odd)
+        return true;
+    char *shown = g_strescape(odd + strlen(folder), NULL);
+    g_set_error(error, XT_ERROR, XT_ERROR_SYSTEM,
+                "what dom0 brought home is not used: it holds a link, a device or the like, which the lab never makes: %s", shown);
+    g_free(shown);
+    g_free(odd);
+    xt_files_remove(folder, NULL);
+    return false;
+}
+
 static bool unpack(const struct machine *m, const char *to, GError **error)
 {
     char *disk = g_build_filename(m->work, "out.img", NULL);
@@ -277,7 +293,7 @@ static bool unpack(const struct machine *m, const char *to, GError **error)
         xt_output_clear(&output);
     }
     g_free(disk);
-    return good;
+    return good && check_unpacked(to, error);
 }
 
 static void keep_logs(const struct machine *m, const char *out)

@@ -140,6 +140,28 @@ nothing_left() {
     nothing_left
 }
 
+@test "what would lead out of the recording is refused, and nothing outside is touched" {
+    mkdir outside && echo precious > outside/file
+    for what in logs recording/trace.xen recording/host/xl-info.txt guests/vm1/jobs; do
+        rm -rf brought
+        bring
+        rm -rf "brought/$what"
+        [ "$what" = logs ] && ln -s "$PWD/outside" "brought/$what" || ln -s "$PWD/outside/file" "brought/$what"
+        FAKE_MACHINE=good run xt lab run basic -p gEDF -o out
+        [ "$status" -eq 4 ] && [[ "$output" == *"not used"*"/$what"* ]] || { echo "$what: $output"; false; }
+        [ ! -e out/basic-gEDF ] && [ "$(cat outside/file)" = precious ]
+        ! grep -rq precious out
+        nothing_left
+    done
+}
+
+@test "members of the archive that name places outside do not get there" {
+    bring
+    FAKE_MACHINE=escaping run xt lab run basic -p gEDF -o out
+    [ ! -e escaped ] && [ ! -e out/escaped ] && [ ! -e "$BATS_TEST_TMPDIR/../escaped" ]
+    nothing_left
+}
+
 wait_for_machine() {
     for _ in $(seq 100); do [ -s state/qemu-pids ] && return; sleep 0.1; done
     return 1
