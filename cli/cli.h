@@ -1,4 +1,5 @@
-/* The command line: one file per subcommand (cmd-NAME.c), one table in main.c that lists them. */
+/* The command line: one file per subcommand (cmd-NAME.c), one table in main.c that lists them. Those that draw are a
+ * program of their own (draw.c), since loading what they need takes longer than most others run. */
 #pragma once
 
 #include <glib.h>
@@ -8,7 +9,6 @@
 #include "parse/record.h"
 #include "parse/recording.h"
 #include "parse/reconstruct.h"
-#include "render/theme.h"
 
 enum xt_exit {
     XT_EXIT_OK = 0,
@@ -30,11 +30,15 @@ int xt_cmd_import(int argc, char **argv);
 int xt_cmd_query(int argc, char **argv);
 int xt_cmd_db(int argc, char **argv);
 int xt_cmd_stats(int argc, char **argv);
+/* These are in xentrail-draw alone: */
 int xt_cmd_gantt(int argc, char **argv);
 int xt_cmd_hist(int argc, char **argv);
 int xt_cmd_cdf(int argc, char **argv);
 int xt_cmd_bars(int argc, char **argv);
 int xt_cmd_compare(int argc, char **argv);
+
+/* Becomes xentrail-draw, for the command named by argv[0]; returns only if that fails. */
+int xt_become_draw(int argc, char **argv);
 
 /* Prints "xentrail COMMAND: message" on stderr, frees error and returns the exit status that its code stands for
  * (XT_ERROR codes as they are, GOption errors as usage, every other domain as a failure of the system). */
@@ -54,27 +58,6 @@ struct xt_format_options {
     { "json", 0, 0, G_OPTION_ARG_NONE, &(options_).json, "Print JSON", NULL }, \
     { "csv", 0, 0, G_OPTION_ARG_NONE, &(options_).csv, "Print CSV (RFC 4180)", NULL }
 enum xt_format xt_format_of(const struct xt_format_options *options);
-
-/* The database of a command that draws; options_ has a char *db. */
-#define XT_DB_ENTRY(options_) \
-    { "db", 0, 0, G_OPTION_ARG_FILENAME, &(options_).db, "Database that import wrote", "FILE" }
-
-/* Options of a command that draws one picture from it. */
-struct xt_picture_options {
-    char *db, *output, *size;
-    char **runs;
-    double dpi;
-};
-#define XT_RUNS_ENTRY(options_) \
-    { "run", 0, 0, G_OPTION_ARG_STRING_ARRAY, &(options_).runs, "Only this run (repeatable; default: all)", "NAME" }
-#define XT_PICTURE_ENTRIES(options_) \
-    { "size", 0, 0, G_OPTION_ARG_STRING, &(options_).size, "column, page (default), slide or WxH in pt, px, mm, in", \
-      "SIZE" }, \
-    { "dpi", 0, 0, G_OPTION_ARG_DOUBLE, &(options_).dpi, "Pixels per inch of a PNG (default 200)", "N" }, \
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &(options_).output, "Picture to write; its ending tells the format", \
-      "FILE" }
-/* Whether a picture can be drawn as asked; *theme is of its size then. XT_ERROR_USAGE if not. */
-bool xt_picture_begin(const struct xt_picture_options *options, struct xt_theme *theme, GError **error);
 
 /* Options of everything that reads a trace. */
 struct xt_input_options {

@@ -1,7 +1,7 @@
 /* xentrail bars: counts and ratios by policy or run, and the schedulability curve. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/picture.h"
 #include "db/db.h"
 #include "parse/error.h"
 #include "render/rates-query.h"

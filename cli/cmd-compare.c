@@ -1,7 +1,7 @@
 /* xentrail compare: the report on all runs of a database. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/picture.h"
 #include "db/db.h"
 #include "parse/error.h"
 #include "render/compare.h"

@@ -1,7 +1,7 @@
 /* xentrail gantt: Gantt charts of one or more runs. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/picture.h"
 #include "db/db.h"
 #include "parse/error.h"
 #include "render/gantt.h"

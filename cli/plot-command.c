@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/picture.h"
 #include "db/db.h"
 #include "parse/error.h"
 #include "render/samples-query.h"

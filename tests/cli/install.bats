@@ -13,6 +13,16 @@ setup_file() {
     [ "$output" = "xentrail $VERSION" ]
 }
 
+@test "what draws is installed and found" {
+    cd "$BATS_TEST_TMPDIR"
+    "$ROOT/bin/xentrail" import --db x.db "$SOURCE/examples/gedf"
+    "$ROOT/bin/xentrail" gantt --db x.db -o x.svg
+    [ -s x.svg ]
+    mkdir alone && cp "$ROOT/bin/xentrail" alone
+    run alone/xentrail hist --db x.db --metric decision -o y.svg
+    [ "$status" = 4 ] && [[ "$output" == "xentrail hist: cannot start "*"install xentrail as a whole"* ]]
+}
+
 @test "every command's man page is installed" {
     [ -f "$ROOT/share/man/man1/xentrail.1" ]
     for command in $(commands); do

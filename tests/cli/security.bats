@@ -65,15 +65,17 @@ setup() {
     [ "$status" = 0 ]
 }
 
-@test "the program is built to withstand what gets through" {
+@test "the programs are built to withstand what gets through" {
     command -v readelf >/dev/null || skip "no readelf"
     nm -D "$XENTRAIL" | grep -q __asan_init && skip "sanitizers check more"
-    readelf -hW "$XENTRAIL" | grep -qE 'Type: *DYN'                   # position-independent
-    readelf -lW "$XENTRAIL" | grep -q GNU_RELRO
-    readelf -dW "$XENTRAIL" | grep -q BIND_NOW
-    readelf -lW "$XENTRAIL" | grep -qE 'GNU_STACK.* RW +0x'           # not executable
-    nm -D "$XENTRAIL" | grep -q __stack_chk_fail
-    nm -D "$XENTRAIL" | grep -q '__[a-z]*_chk@'                       # _FORTIFY_SOURCE
+    for program in "$XENTRAIL" "$XENTRAIL-draw"; do
+        readelf -hW "$program" | grep -qE 'Type: *DYN'                   # position-independent
+        readelf -lW "$program" | grep -q GNU_RELRO
+        readelf -dW "$program" | grep -q BIND_NOW
+        readelf -lW "$program" | grep -qE 'GNU_STACK.* RW +0x'           # not executable
+        nm -D "$program" | grep -q __stack_chk_fail
+        nm -D "$program" | grep -q '__[a-z]*_chk@'                       # _FORTIFY_SOURCE
+    done
 }
 
 @test "no pragma that writes, no function that reaches out" {

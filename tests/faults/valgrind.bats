@@ -9,7 +9,7 @@ setup() {
 }
 
 checked() {
-    valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+    valgrind -q --trace-children=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
         --suppressions="$SOURCE/tests/valgrind.supp" "$XENTRAIL" "$@"
 }
 
