@@ -129,9 +129,32 @@ def nothing_of_the_scheduler():
     say(wrong, "a trace with no scheduler events")
 
 
+def open_periods(name, n, every, judged):
+    """A VCPU of which only replenishments tell, every millisecond, their deadlines `every` apart, until it is woken at last: no
+    period can be judged before, and memory must not grow with their number."""
+    with open("periods.xen", "wb") as f:
+        for first in range(0, n, 10000):
+            f.write(window(0, b"".join(
+                record(0x22804, (1 << 40) + i * 1000000, 1 << 16, 0, deadline & 0xFFFFFFFF, deadline >> 32, 500000, 0)
+                for i in range(first, min(first + 10000, n)) for deadline in [(i + 1) * every])))
+        f.write(window(0, change((1 << 40) + n * 1000000, 1, 0, BLOCKED, RUNNABLE)))
+    p = subprocess.Popen([XENTRAIL, "stats", "--json", "--tsc-hz", str(HZ), "periods.xen"], stdout=subprocess.PIPE)
+    v = json.load(p.stdout)["vcpus"][0]
+    _, status, usage = os.wait4(p.pid, 0)
+    p.returncode = status
+    want = {"replenishments": n, "periods": n, "periods_judged": judged, "period_misses": 0, "period_ns": every, "budget_ns": 500000}
+    wrong = [f"{k} is {v[k]}, not {x}" for k, x in want.items() if v[k] != x]
+    if status or usage.ru_maxrss > 64 << 10:
+        wrong.append(f"status {status}, {usage.ru_maxrss >> 10} MiB")
+    say(wrong, f"{n} periods that wait to be judged, {name}")
+    os.unlink("periods.xen")
+
+
 with tempfile.TemporaryDirectory() as top:
     os.chdir(top)
     many()
     late()
     nothing_of_the_scheduler()
+    open_periods("since their deadlines lie far ahead", 1500000, 1000 * HZ, 0)
+    open_periods("since their VCPU's runstate is unknown", 1500000, 1000000, 1 << 16)  # so many are kept
 plan()
