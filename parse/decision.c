@@ -23,7 +23,7 @@ static inline struct step *add(struct decider *d, enum step_kind kind)
     struct step *step = d->out++;
 
     step->ts = now(d);
-    step->tsc = d->now_tsc;
+    *d->out_tsc++ = d->now_tsc;
     step->kind = (uint8_t)kind;
     step->flags = 0;
     return step;
@@ -412,13 +412,14 @@ static inline void read_record(struct decider *d, const char *record, uint32_t h
         take(d, key, header, xt_load_words(record, header, copy));
 }
 
-unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error)
+unsigned decider_fill(struct decider *d, struct step *steps, uint64_t *tscs, unsigned n, GError **error)
 {
     struct xt_cursor *c = &d->cursor;
     const struct step *enough = steps + n - DECIDER_MIN_STEPS;
     const char *at = c->at;
 
     d->out = steps;
+    d->out_tsc = tscs;
     while (d->out <= enough && !d->ended) {
         if (G_UNLIKELY(at >= c->safe_end)) {
             c->at = at;

@@ -40,14 +40,16 @@ struct decider {
     int64_t switch_ts, switch_decision_ns;
     bool switch_yielded, switch_aborted, switch_slice_over, switch_no_burn;
 
-    struct step *out, *out_end; /* where the next step goes */
+    struct step *out; /* where the next step goes */
+    uint64_t *out_tsc;
 };
 
 void decider_init(struct decider *d, const struct xt_trace *trace, const struct step_options *options, uint32_t slot,
                   size_t buffer_bytes);
 void decider_clear(struct decider *d);
 
-/* Makes up to n steps, n being at least DECIDER_MIN_STEPS; returns how many. Fewer than n - DECIDER_MIN_STEPS only at the
+/* Makes up to n steps, n being at least DECIDER_MIN_STEPS, and tells the TSC of each, by which pCPUs are merged: the largest so
+ * far on this one. Returns how many. Fewer than n - DECIDER_MIN_STEPS only at the
  * end, or with error set. */
 #define DECIDER_MIN_STEPS 4u
-unsigned decider_fill(struct decider *d, struct step *steps, unsigned n, GError **error);
+unsigned decider_fill(struct decider *d, struct step *steps, uint64_t *tscs, unsigned n, GError **error);

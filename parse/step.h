@@ -31,8 +31,7 @@ enum step_flag {
 
 /* VCPUs are domain << 16 | vcpu, XT_NOBODY none. */
 struct step {
-    uint64_t tsc; /* what pCPUs are merged by: the largest so far on its pCPU */
-    int64_t ts;   /* of that */
+    int64_t ts; /* of the largest TSC so far on its pCPU */
     uint32_t vcpu, prev, next; /* CHANGE: prev left the pCPU to it, next took it over; DECISION, OVERHEAD: prev, next */
     uint8_t kind;  /* enum step_kind */
     uint8_t old_state, new_state, reason;

@@ -16,7 +16,8 @@ enum batch_state { BATCH_QUEUED, BATCH_BEING_MADE, BATCH_READY };
 
 struct batch {
     struct step *steps;
-    unsigned n; /* 0: the pCPU has no more */
+    uint64_t *tscs; /* of each; they lie close together for the merger, who needs nothing else */
+    unsigned n;     /* 0: the pCPU has no more */
 };
 
 struct lane {
@@ -79,8 +80,9 @@ static void make_batch(struct steps *s, struct lane *lane)
 {
     lane->next_state = BATCH_BEING_MADE;
     lane->next.steps = g_ptr_array_steal_index_fast(s->spare, s->spare->len - 1);
+    lane->next.tscs = (uint64_t *)(void *)(lane->next.steps + s->capacity);
     g_mutex_unlock(&s->lock);
-    lane->next.n = decider_fill(&lane->decider, lane->next.steps, s->capacity, &lane->error);
+    lane->next.n = decider_fill(&lane->decider, lane->next.steps, lane->next.tscs, s->capacity, &lane->error);
     g_mutex_lock(&s->lock);
     lane->next_state = BATCH_READY;
     tell(s);
@@ -117,7 +119,7 @@ static void take_batch(struct steps *s, struct lane *lane, struct script *script
         g_ptr_array_add(script->used, lane->batch.steps);
     lane->batch = lane->next;
     lane->at = 0;
-    lane->next = (struct batch){ NULL, 0 };
+    lane->next = (struct batch){ NULL, NULL, 0 };
     if (lane->batch.n && !lane->error)
         queue_batch(s, lane);
 }
@@ -149,7 +151,7 @@ static void start(struct steps *s, struct script *script)
     for (uint32_t i = 0; i < s->n_lanes; i++) {
         struct lane *lane = &s->lanes[i];
         if (next_batch(s, lane, script) && lane->batch.n)
-            heap_add(&s->merge, lane->batch.steps[0].tsc, i);
+            heap_add(&s->merge, lane->batch.tscs[0], i);
         if (!lane->batch.n && lane->error)
             script->error = g_steal_pointer(&lane->error);
         if (script->error)
@@ -169,7 +171,7 @@ static unsigned run_length(const struct steps *s, const struct lane *lane)
         if (heap_is_before(&keys[i], &other))
             other = keys[i];
     for (; n < most; n++) {
-        key.at = lane->batch.steps[lane->at + n].tsc;
+        key.at = lane->batch.tscs[lane->at + n];
         if (!heap_is_before(&key, &other))
             break;
     }
@@ -182,7 +184,7 @@ static bool go_on(struct steps *s, struct lane *lane, struct script *script)
     if (!next_batch(s, lane, script))
         return false;
     if (lane->batch.n) {
-        heap_replace(&s->merge, lane->batch.steps[0].tsc);
+        heap_replace(&s->merge, lane->batch.tscs[0]);
         return true;
     }
     heap_remove(&s->merge);
@@ -206,7 +208,7 @@ static void write_script(struct steps *s, struct script *script)
         script->runs[script->n++] = (struct step_run){ &lane->batch.steps[lane->at], n, slot };
         lane->at += n;
         if (lane->at < lane->batch.n) /* else it stays the earliest until its next batch tells */
-            heap_replace(&s->merge, lane->batch.steps[lane->at].tsc);
+            heap_replace(&s->merge, lane->batch.tscs[lane->at]);
     }
     script->last = script->error || !s->merge.n;
 }
@@ -286,7 +288,7 @@ static void init_lane(struct steps *s, const struct xt_trace *trace, uint32_t sl
 
     decider_init(&lane->decider, trace, &s->options, slot, xt_cursor_capacity(s->n_lanes));
     for (int i = 0; i < 3; i++) /* in use, made ahead, not replayed to its end yet */
-        g_ptr_array_add(s->spare, g_new(struct step, s->capacity));
+        g_ptr_array_add(s->spare, g_malloc((sizeof(struct step) + sizeof(uint64_t)) * s->capacity));
     queue_batch(s, lane);
 }
 
