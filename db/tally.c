@@ -77,13 +77,14 @@ static int compare_values(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void count_value(GArray *counted, int64_t value, int64_t n)
+/* value is not below the last one. */
+static void count_value(GArray *counted, int64_t value)
 {
     struct counted *last = counted->len > 0 ? &g_array_index(counted, struct counted, counted->len - 1) : NULL;
-    struct counted next = { value, n };
+    struct counted next = { value, 1 };
 
     if (last && last->value == value)
-        last->n += n;
+        last->n++;
     else
         g_array_append_val(counted, next);
 }
@@ -91,20 +92,23 @@ static void count_value(GArray *counted, int64_t value, int64_t n)
 /* Fresh values join those that are counted. */
 static void merge(struct group *group)
 {
-    GArray *merged = g_array_sized_new(FALSE, FALSE, sizeof(struct counted), group->counted->len);
-    const int64_t *fresh = (const int64_t *)group->fresh->data;
-    const struct counted *old = (const struct counted *)group->counted->data, *end = old + group->counted->len;
+    GArray *old = group->counted, *fresh = group->fresh;
+    guint at = 0;
 
-    qsort(group->fresh->data, group->fresh->len, sizeof(int64_t), compare_values);
-    for (guint i = 0; i < group->fresh->len; i++) {
-        for (; old < end && old->value <= fresh[i]; old++)
-            count_value(merged, old->value, old->n);
-        count_value(merged, fresh[i], 1);
+    if (fresh->len == 0)
+        return;
+    group->counted = g_array_sized_new(FALSE, FALSE, sizeof(struct counted), old->len + 1);
+    qsort(fresh->data, fresh->len, sizeof(int64_t), compare_values);
+    for (guint i = 0; i < fresh->len; i++) {
+        int64_t value = g_array_index(fresh, int64_t, i);
+        for (; at < old->len && g_array_index(old, struct counted, at).value <= value; at++)
+            g_array_append_val(group->counted, g_array_index(old, struct counted, at));
+        count_value(group->counted, value);
     }
-    g_array_append_vals(merged, old, (guint)(end - old));
-    g_array_unref(group->counted);
-    group->counted = merged;
-    g_array_set_size(group->fresh, 0);
+    if (at < old->len)
+        g_array_append_vals(group->counted, &g_array_index(old, struct counted, at), old->len - at);
+    g_array_unref(old);
+    g_array_set_size(fresh, 0);
 }
 
 /* false: the sum is too large. */
