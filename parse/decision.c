@@ -12,7 +12,7 @@ static inline int64_t now(struct decider *d)
 {
     if (G_UNLIKELY(d->now_top != d->top)) {
         d->now_top = d->top;
-        d->now_tsc = corrected(d, d->top);
+        d->now_tsc = MAX(d->now_tsc, corrected(d, d->top)); /* an offset can wrap at 2^64 */
         d->now = xt_clock_ts(d->options->clock, d->now_tsc);
     }
     return d->now;

@@ -49,8 +49,6 @@ struct pstate {
     int64_t gap_ts, gap_end; /* of the present gap; end of the last one, -1 */
 };
 
-#define XT_MAX_SINKS 8u
-
 /* The sinks that have one function. */
 struct listeners {
     unsigned n;

@@ -17,7 +17,9 @@ struct xt_reconstruct_options {
  * clears error and returns true. Call it again then, with new sinks, as these saw what was in a wrong order. */
 bool xt_reconstruct_again(GError **error);
 
-/* Reads trace from its first record to the end and calls the sinks in turn. recording may be NULL: then servers are
+#define XT_MAX_SINKS 8u
+
+/* Reads trace from its first record to the end and calls the sinks, XT_MAX_SINKS at most, in turn. recording may be NULL: then servers are
  * learned from the trace alone, and there are no reference reservations. false and error on unreadable input, or what a
  * sink said. Checks *cancel (may be NULL) often and stops with XT_ERROR_SYSTEM "interrupted" when it becomes non-zero. */
 bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording,
