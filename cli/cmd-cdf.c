@@ -1,5 +1,5 @@
 /* xentrail cdf: distribution functions of overheads and latencies. */
-#include "cli/picture.h"
+#include "cli/cli.h"
 #include "cli/plot-command.h"
 
 int xt_cmd_cdf(int argc, char **argv)

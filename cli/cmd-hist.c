@@ -1,5 +1,5 @@
 /* xentrail hist: histograms of overheads and latencies. */
-#include "cli/picture.h"
+#include "cli/cli.h"
 #include "cli/plot-command.h"
 
 int xt_cmd_hist(int argc, char **argv)

@@ -42,7 +42,6 @@ struct conform {
     struct xt_distribution *reactions;
     struct vstate **running;   /* by slot: who runs there by its runstate, NULL nobody known */
     int64_t *tickled;          /* by slot: since when a tickle is unanswered, -1 */
-    int64_t window_end;        /* of the window at hand, if caps or weights are known */
 };
 
 static inline const struct xt_host_vcpu *conform_host(const struct machine *m, const struct vstate *v)

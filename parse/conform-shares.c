@@ -37,7 +37,7 @@ static struct share *share_of(GArray *shares, const struct vstate *v, const stru
 static GArray *collect_shares(struct machine *m)
 {
     GArray *shares = g_array_new(FALSE, FALSE, sizeof(struct share));
-    int64_t window_start = m->conform->window_end - XT_SHARE_WINDOW_NS;
+    int64_t window_start = m->next_window - XT_SHARE_WINDOW_NS;
 
     for (guint i = 0; i < m->vcpus->len; i++) {
         struct vstate *v = g_ptr_array_index(m->vcpus, i);
@@ -46,7 +46,7 @@ static GArray *collect_shares(struct machine *m)
         if (!c || !host || xt_vcpu_is_idle(&v->id))
             continue;
         if (v->state == XT_RUNNING)
-            c->window_ran += m->conform->window_end - MAX(v->since, window_start);
+            c->window_ran += m->next_window - MAX(v->since, window_start);
         struct share *share = share_of(shares, v, host);
         share->n_vcpus++;
         share->ran += c->window_ran;
@@ -65,8 +65,8 @@ static bool check_cap(struct machine *m, const struct share *share, GError **err
         .rule = XT_RULE_CAP,
         .vcpu = &share->v->id,
         .pcpu = XT_NO_PCPU,
-        .ts = m->conform->window_end - XT_SHARE_WINDOW_NS,
-        .end_ts = m->conform->window_end,
+        .ts = m->next_window - XT_SHARE_WINDOW_NS,
+        .end_ts = m->next_window,
     };
 
     if (share->cap <= 0)
@@ -95,8 +95,8 @@ static bool check_weights(struct machine *m, const struct share *a, const struct
         .vcpu = &less->v->id,
         .other = &more->v->id,
         .pcpu = XT_NO_PCPU,
-        .ts = m->conform->window_end - XT_SHARE_WINDOW_NS,
-        .end_ts = m->conform->window_end,
+        .ts = m->next_window - XT_SHARE_WINDOW_NS,
+        .end_ts = m->next_window,
         .value = (int64_t)MIN(100 * (MAX(of_a, of_b) / least - 1), 1e9),
     };
     return conform_check(m, &violation, error);
@@ -116,7 +116,7 @@ bool conform_windows(struct machine *m, GError **error)
         g_array_unref(shares);
         if (!ok)
             return false;
-        m->next_window = m->conform->window_end += XT_SHARE_WINDOW_NS;
+        m->next_window += XT_SHARE_WINDOW_NS;
     }
     return true;
 }

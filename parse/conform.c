@@ -62,10 +62,10 @@ static bool check_if(struct machine *m, const struct xt_violation *violation, bo
 {
     struct xt_rule_result *r = &m->conform->results[violation->rule];
 
+    if (conform_passes(m, violation->rule, violation->value))
+        return true;
     r->checked++;
     r->worst = MAX(r->worst, violation->value);
-    if (violation->value <= r->limit)
-        return true;
     struct candidate candidate = {
         .violation = *violation,
         .vcpu = violation->vcpu ? violation->vcpu->index : XT_NOBODY,
@@ -196,9 +196,8 @@ struct conform *conform_new(struct machine *m)
     c->results[XT_RULE_REPLENISHMENT].limit += MAX(m->run.now_residual_ns, 0);
     for (uint32_t i = 0; i < m->run.n_pcpus; i++)
         c->results[XT_RULE_TSC_MONOTONIC].checked += m->survey->pcpus[i].tsc_records;
-    c->window_end = XT_SHARE_WINDOW_NS;
     if (conform_has_shares(m))
-        m->next_window = c->window_end;
+        m->next_window = XT_SHARE_WINDOW_NS;
     return c;
 }
 
@@ -513,7 +512,7 @@ bool conform_change(struct machine *m, struct pstate *p, struct vstate *v, enum 
         if (!check_budget(m, v, error))
             return false;
         if (c->run_since >= 0 && m->next_window != INT64_MAX)
-            c->window_ran += m->now - MAX(v->since, m->conform->window_end - XT_SHARE_WINDOW_NS);
+            c->window_ran += m->now - MAX(v->since, m->next_window - XT_SHARE_WINDOW_NS);
         c->run_since = -1;
     }
     if (!end_wait(m, v, error) || (!is_ready(new_state) && !check_due(m, v, error)))
@@ -606,8 +605,7 @@ static bool check_timer(struct machine *m, const struct pstate *p, int64_t slice
         .value = m->now - slice_end,
     };
 
-    return react(m, m->now - slice_end, error) &&
-           (conform_passes(m, XT_RULE_TIMER, m->now - slice_end) || conform_check(m, &violation, error));
+    return react(m, violation.value, error) && conform_check(m, &violation, error);
 }
 
 bool conform_schedule(struct machine *m, struct pstate *p, int64_t slice_end, GError **error)

@@ -78,7 +78,7 @@ struct machine {
     struct servers *servers;
     int64_t next_deadline; /* of the periods not yet judged, INT64_MAX none */
     struct conform *conform;
-    int64_t next_window;   /* when conformance has shares to look at, INT64_MAX never */
+    int64_t next_window;   /* end of the window of caps and weights at hand, INT64_MAX: none are known */
 };
 
 #define XT_EMIT(machine_, function_, value_, error_) \

@@ -67,7 +67,6 @@ struct servers {
     bool blame;               /* somebody will ask who held the pCPUs */
     struct heap open;         /* every open period: its deadline's key, its VCPU's index */
     uint64_t n_deferred;      /* of all servers; beyond MAX_PERIODS a period is judged without waiting, as unknown */
-    GHashTable *by_vcpu;      /* struct vstate -> struct server */
     struct deque *occupancy;  /* by slot, of struct occupancy */
     int64_t longest;          /* of all servers: how far back occupancies are needed */
     int64_t tolerance;

@@ -11,10 +11,10 @@ guint server_first_span(const struct server *s, int64_t ts)
     return i;
 }
 
-static void free_server(gpointer data)
+static void free_server(struct server *s)
 {
-    struct server *s = data;
-
+    if (!s)
+        return;
     deque_clear(&s->spans);
     deque_clear(&s->open);
     deque_clear(&s->deferred);
@@ -55,7 +55,6 @@ static struct server *make_server(struct machine *m, struct vstate *v)
     s->affinity_known = server_snapshot_pcpus(m, host, s->usable);
     if (!s->affinity_known)
         memset(s->usable, 0, sizeof(*s->usable));
-    g_hash_table_insert(m->servers->by_vcpu, v, s);
     v->server = s;
     return s;
 }
@@ -84,7 +83,6 @@ struct servers *servers_new(struct machine *m, GError **error)
         return NULL;
     }
     servers->blame = m->blame && (servers->learned.servers.n || any_reference(m->recording));
-    servers->by_vcpu = g_hash_table_new_full(NULL, NULL, NULL, free_server);
     servers->parts = g_array_new(FALSE, FALSE, sizeof(struct xt_blame_part));
     servers->held = g_array_new(FALSE, FALSE, sizeof(struct held));
     servers->occupancy = g_new0(struct deque, m->run.n_pcpus + 1);
@@ -104,7 +102,8 @@ void servers_free(struct machine *m)
     heap_clear(&servers->open);
     g_array_unref(servers->parts);
     g_array_unref(servers->held);
-    g_hash_table_unref(servers->by_vcpu);
+    for (guint i = 0; i < m->vcpus->len; i++)
+        free_server(((struct vstate *)g_ptr_array_index(m->vcpus, i))->server);
     xt_learned_clear(&servers->learned);
     g_free(servers);
     m->servers = NULL;
