@@ -4,9 +4,11 @@
 #include <sqlite3.h>
 
 #include "db/batch.h"
+#include "db/flush.h"
 #include "db/internal.h"
 #include "parse/sink.h"
 
+#define BYTES_PER_VALUE 3 /* in the file, about */
 #define N_BATCHES 24 /* one is being filled for each table, the others are on their way */
 
 static const struct {
@@ -37,6 +39,7 @@ struct xt_writer {
     struct xt_batch *filling[XT_N_TABLES];
     struct xt_batch *inserting; /* what the virtual table shows */
     GThread *thread;            /* NULL: rows are inserted by the caller's own thread */
+    struct xt_flush *flush;     /* NULL: the commit does that alone */
     GAsyncQueue *full, *empty;  /* of struct xt_batch *; a batch without rows ends the thread */
     int failed;    /* atomic: error is set, further rows are dropped */
     int abandoned; /* atomic: nobody wants the rows any more */
@@ -54,6 +57,8 @@ static void insert_batch(struct xt_writer *w, struct xt_batch *batch)
             xt_db_set_error(w->db, "storing rows", &w->error);
             g_atomic_int_set(&w->failed, 1);
         }
+        if (w->flush)
+            xt_flush_more(w->flush, batch->n * batch->n_columns * BYTES_PER_VALUE);
     }
     batch->n = 0;
 }
@@ -142,6 +147,8 @@ struct xt_writer *xt_writer_new(sqlite3 *db, bool threaded, GError **error)
         g_async_queue_push(w->empty, batch);
     }
     if (threaded)
+        w->flush = xt_flush_new(db);
+    if (threaded)
         w->thread = g_thread_new("xentrail-writer", run_thread, w);
     return w;
 }
@@ -188,6 +195,9 @@ static void stop(struct xt_writer *w)
     g_async_queue_push(w->full, g_async_queue_pop(w->empty));
     g_thread_join(w->thread);
     w->thread = NULL;
+    if (w->flush && !xt_flush_end(w->flush, w->error ? NULL : &w->error))
+        g_atomic_int_set(&w->failed, 1);
+    w->flush = NULL;
 }
 
 bool xt_writer_finish(struct xt_writer *w, GError **error)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Imports that go wrong: killed, starved of memory, kept from the file, at once with others. TAP.
 
-    imports.py XENTRAIL XT-SYNTH
+    imports.py XENTRAIL XT-SYNTH FAIL-SYNC
 
 FAULTS_SEED sets the seed (printed); FAULTS_KILLS how often an import is killed (100)."""
 import os
@@ -16,7 +16,7 @@ import time
 
 from tap import plan, say
 
-XENTRAIL, SYNTH = map(os.path.abspath, sys.argv[1:3])
+XENTRAIL, SYNTH, FAIL_SYNC = map(os.path.abspath, sys.argv[1:4])
 KILLS = int(os.environ.get("FAULTS_KILLS", 100))
 SEED = int(os.environ.get("FAULTS_SEED", random.SystemRandom().randrange(1 << 32)))
 
@@ -98,13 +98,41 @@ def limited(what, amount):
     return limit
 
 
+def has_asan():
+    with open(XENTRAIL, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+def broken_disk(first):
+    """Whichever of its syncs fails, those that run beside the import included: status 4, and the database is as it was."""
+    if has_asan():
+        say([], "a disk that fails # skip AddressSanitizer wants to be preloaded first")
+        return
+    subprocess.run([SYNTH, "--policy", "gedf", "--pcpus", "8", "--vcpus", "32", "--bytes", "40M", "-o", "large"], check=True,
+                   capture_output=True)
+    wrong, syncs = [], 0
+    xentrail("import", "--db", "d.db", first)
+    before = content("d.db")
+    while syncs < 50:
+        p = xentrail("import", "--db", "d.db", "large", env={**os.environ, "LD_PRELOAD": FAIL_SYNC, "FAIL_SYNC": str(syncs + 1)})
+        if p.returncode == 0:
+            break
+        syncs += 1
+        if p.returncode != 4 or "d.db" not in p.stderr:
+            wrong.append(f"sync {syncs}: {p.returncode} {p.stderr[-200:]}")
+        if xentrail("db", "check", "d.db").returncode or content("d.db") != before:
+            wrong.append(f"sync {syncs}: the database has changed")
+    if not 3 <= syncs < 50:
+        wrong.append(f"only {syncs} syncs: none of them beside the import?")
+    say(wrong, "a disk that fails, whichever sync tells it: status 4, and the database is as it was")
+
+
 def starve(first, second):
     """Whatever memory there is: status 4 or the signal of GLib, which does not return without memory; the database is as it
     was."""
-    with open(XENTRAIL, "rb") as f:
-        if b"__asan_init" in f.read():
-            say([], "an import that gets too little memory # skip AddressSanitizer needs all of it")
-            return
+    if has_asan():
+        say([], "an import that gets too little memory # skip AddressSanitizer needs all of it")
+        return
     xentrail("import", "--db", "m.db", first)
     before = content("m.db")
     wrong, ends = [], set()
@@ -198,6 +226,7 @@ def main():
         starve("first", "second")
         at_once("first", "second")
         full("first")
+        broken_disk("first")
         read_only("first", "second")
         locked("first", "second")
     plan()
