@@ -70,8 +70,9 @@ struct servers {
     struct deque *occupancy;  /* by slot, of struct occupancy */
     int64_t longest;          /* of all servers: how far back occupancies are needed */
     int64_t tolerance;
-    /* in all deques; beyond the limits above the oldest go, and what they would have told is unknown */
-    uint64_t n_occupancies, n_spans;
+    /* beyond the limits above the oldest go, and what they would have told is unknown */
+    uint64_t n_occupancies;   /* in all deques */
+    uint64_t more_spans;      /* by how many all rings of spans have grown */
     GArray *parts;            /* of struct xt_blame_part, scratch */
     GArray *held;             /* of struct held, scratch */
 };

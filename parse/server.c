@@ -166,21 +166,31 @@ void servers_vcpu(struct machine *m, struct vstate *v)
     }
 }
 
+/* Its ring is full: what nobody can ask for any more goes, and the oldest if all servers together keep too many. */
+static void forget_spans(struct machine *m, struct server *s)
+{
+    /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
+    int64_t horizon = m->now - 2 * s->longest - LATE_NS;
+
+    if (s->deferred.length)
+        horizon = MIN(horizon, deque_at(&s->deferred, struct period, 0)->release);
+    while (s->spans.length && deque_at(&s->spans, struct span, 0)->end_ts < horizon)
+        deque_pop(&s->spans);
+    if (!s->spans.length || s->spans.length < s->spans.room)
+        return;
+    if (m->servers->more_spans + s->spans.room > MAX_SPANS)
+        deque_pop(&s->spans);
+    else
+        m->servers->more_spans += s->spans.room;
+}
+
 static void add_span(struct machine *m, struct server *s, enum xt_state state, int64_t ts, int64_t end_ts, bool extra)
 {
     if (ts >= end_ts)
         return;
+    if (G_UNLIKELY(s->spans.length == s->spans.room))
+        forget_spans(m, s);
     *deque_push(&s->spans, struct span) = (struct span){ ts, end_ts, (uint8_t)state, extra };
-    m->servers->n_spans++;
-    /* a period that begins at most its length ago may still be opened, and deferred ones are still to be judged */
-    int64_t horizon = m->now - 2 * s->longest - LATE_NS;
-    if (s->deferred.length)
-        horizon = MIN(horizon, deque_at(&s->deferred, struct period, 0)->release);
-    while (s->spans.length && (m->servers->n_spans > MAX_SPANS ||
-           deque_at(&s->spans, struct span, 0)->end_ts < horizon)) {
-        deque_pop(&s->spans);
-        m->servers->n_spans--;
-    }
 }
 
 void servers_piece(struct machine *m, struct vstate *v, enum xt_state state, int64_t ts, int64_t end_ts)
