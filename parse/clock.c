@@ -112,7 +112,7 @@ bool xt_run_init(struct xt_run *run, const struct xt_survey *survey, const struc
             .scheduler = most_records(p->class_records),
             .records = p->records,
             .lost_records = p->lost_records,
-            .windows = p->windows.n_windows,
+            .windows = p->windows.n,
             .first_tsc = p->first_tsc,
             .last_tsc = p->last_tsc,
             .tsc_offset = p->tsc_offset.cycles,

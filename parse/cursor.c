@@ -58,9 +58,9 @@ static int next_window(struct xt_cursor *c, GError **error)
 {
     uint64_t at;
 
-    if (c->next_window == c->survey->pcpus[c->slot].windows.n_windows)
+    if (c->next_window == c->survey->pcpus[c->slot].windows.n)
         return 0;
-    if (!xt_survey_window(c->survey, c->slot, c->next_window, &at, error))
+    if (!xt_series_read(&c->survey->pcpus[c->slot].windows, c->next_window, 1, &at, error))
         return -1;
     c->next_window++;
     /* a short window of another pCPU may lie between, all in the buffer */

@@ -1,5 +1,5 @@
-/* One pCPU's records, read for the survey. The loop sees every record of the file: it counts and checks, and leaves
- * whatever can be told from the counts to the end. */
+/* One pCPU's records, read for the survey window by window. The loop sees every record of the file: it counts and checks,
+ * and leaves whatever can be told from the counts to the window's end. */
 #include "parse/survey-private.h"
 
 #include "parse/frequency.h"
@@ -9,12 +9,13 @@
     (1u << XT_EV_INFPREV | 1u << XT_EV_INFCONT | 1u << XT_EV_BURN | 1u << XT_EV_REPLENISH | \
      1u << XT_EV_TICKLE | 1u << XT_EV_LOST)
 
-struct reader {
+struct survey_reader {
     struct xt_cursor cursor;
     const struct xt_layout_index *layouts;
     struct xt_pcpu_survey *out;
     struct findings_of_worker *worker;
     struct xt_chain *chain;
+    uint64_t odd_up_to; /* a TSC that is not above it is one to look at: its predecessor's, or all for the first */
     uint32_t running; /* packed, who runs as far as runstates told; for telling the two packings apart */
     bool running_known;
     unsigned malformed_notes;
@@ -30,8 +31,8 @@ void damage_found(struct damage *damage, uint64_t offset, char *what)
     *damage = (struct damage){ offset, what };
 }
 
-static void note(struct reader *r, bool malformed, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static void note(struct reader *r, bool malformed, const char *format, ...)
+static void note(struct survey_reader *r, bool malformed, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void note(struct survey_reader *r, bool malformed, const char *format, ...)
 {
     struct survey_note note = { .offset = xt_cursor_offset(&r->cursor), .malformed = malformed };
     va_list args;
@@ -43,7 +44,7 @@ static void note(struct reader *r, bool malformed, const char *format, ...)
 }
 
 /* The first TSC, or one that is not above its predecessor's. */
-static void see_odd_tsc(struct reader *r, uint64_t tsc)
+static void see_odd_tsc(struct survey_reader *r, uint64_t tsc)
 {
     struct xt_pcpu_survey *out = r->out;
     uint64_t before = r->cursor.tsc;
@@ -61,7 +62,7 @@ static void see_odd_tsc(struct reader *r, uint64_t tsc)
     }
 }
 
-static void see_unknown(struct reader *r, uint32_t header)
+static void see_unknown(struct survey_reader *r, uint32_t header)
 {
     bool known;
 
@@ -74,7 +75,7 @@ static void see_unknown(struct reader *r, uint32_t header)
 }
 
 /* RTDS burns name the VCPU that runs: whichever packing agrees is this Xen's. */
-static void weigh_packing(struct reader *r, uint32_t word)
+static void weigh_packing(struct survey_reader *r, uint32_t word)
 {
     uint32_t swapped = xt_swap_halves(word);
 
@@ -84,7 +85,7 @@ static void weigh_packing(struct reader *r, uint32_t word)
     r->worker->old_packing += swapped == r->running;
 }
 
-static inline void see_runstate(struct reader *r, uint32_t header, uint32_t id)
+static inline void see_runstate(struct survey_reader *r, uint32_t header, uint32_t id)
 {
     if (id >> 16 == XT_IDLE_DOMID && (id & 0xffff) != (uint32_t)r->out->pcpu)
         r->out->foreign_idle++;
@@ -94,29 +95,19 @@ static inline void see_runstate(struct reader *r, uint32_t header, uint32_t id)
     }
 }
 
-static bool store_samples(struct findings_of_worker *w)
+static bool see_replenishment(struct survey_reader *r, const struct xt_layout *layout, const uint32_t *words)
 {
-    unsigned n = w->n_waiting;
-
-    w->n_waiting = 0;
-    return xt_spill_append(w->samples, w->waiting, n, &w->error);
-}
-
-static bool see_replenishment(struct reader *r, const struct xt_layout *layout, const uint32_t *words)
-{
-    struct findings_of_worker *w = r->worker;
-
-    w->waiting[w->n_waiting++] = (struct xt_replenish_sample){
+    struct xt_replenish_sample sample = {
         .tsc = r->cursor.tsc,
         .deadline = (uint64_t)xt_slot_of_words(layout, XT_SLOT_DEADLINE, words, false),
         .budget = (uint64_t)xt_slot_of_words(layout, XT_SLOT_BUDGET, words, false),
         .domid_vcpu = words[0],
     };
-    r->out->n_samples++;
-    return w->n_waiting < SURVEY_SAMPLES_AT_ONCE || store_samples(w);
+
+    return xt_series_append(&r->out->samples, &sample, &r->worker->error);
 }
 
-static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32_t header)
+static bool see_record(struct survey_reader *r, const struct xt_layout_key *key, uint32_t header)
 {
     const struct xt_layout *layout = key->layout;
     uint64_t tsc = r->cursor.tsc;
@@ -154,7 +145,7 @@ static bool see_record(struct reader *r, const struct xt_layout_key *key, uint32
 }
 
 /* Is the record at the head, which is no known one or crosses the end of its window, damage? */
-static bool is_damage(struct reader *r, uint32_t header)
+static bool is_damage(struct survey_reader *r, uint32_t header)
 {
     const struct xt_cursor *c = &r->cursor;
     uint64_t left = c->window_end - xt_cursor_offset(c);
@@ -176,18 +167,21 @@ static bool goes_on(const struct xt_cursor *c)
     return xt_cursor_offset(c) < c->window_end && c->window_end < c->survey->data_end;
 }
 
-/* Up to the last record, or to damage. */
-static bool read_records(struct reader *r)
+/* Up to the end of a window, or to damage. */
+static bool read_records(struct survey_reader *r)
 {
     struct xt_cursor *c = &r->cursor;
-    uint64_t *counts = r->worker->of_pcpu;
-    uint64_t records = 0, without_tsc = 0, odd_up_to = UINT64_MAX; /* the first TSC is one to look at */
-    bool ok = true;
+    uint64_t *counts = r->worker->of_window;
+    uint64_t records = 0, without_tsc = 0, odd_up_to = r->odd_up_to;
+    bool ok = true, entered = false;
 
     while (ok) {
         bool safe = c->at < c->safe_end;
         if (!safe) {
+            if (entered && xt_cursor_offset(c) >= c->window_end)
+                break;
             int loaded = xt_cursor_load(c, &r->worker->error);
+            entered = true;
             ok = loaded >= 0;
             if (loaded == 0 && goes_on(c)) /* the file ends within that record, but its window ends before */
                 is_damage(r, xt_load_word(c->at));
@@ -219,47 +213,69 @@ static bool read_records(struct reader *r)
         }
         c->at = at + bytes;
     }
-    r->out->records = records;
-    r->out->tsc_records = records - without_tsc;
+    r->odd_up_to = odd_up_to;
+    r->out->records += records;
+    r->out->tsc_records += records - without_tsc;
     r->out->last_tsc = MAX(r->out->last_tsc, c->tsc);
     return ok;
 }
 
-static void settle_counts(struct reader *r)
+static void settle_counts(struct survey_reader *r)
 {
     struct xt_pcpu_survey *out = r->out;
     const struct xt_layout *layout;
 
     for (unsigned i = 0; (layout = xt_layout_nth(r->layouts, i)); i++) {
-        uint64_t n = r->worker->of_pcpu[i];
+        uint64_t n = r->worker->of_window[i];
+        if (!n)
+            continue;
         if (layout->scheduler) {
             out->class_records[layout->scheduler] += n;
             out->schedule_records += layout->kind == XT_EV_SCHEDULE ? n : 0;
         }
         r->worker->layout_counts[i] += n;
-        r->worker->of_pcpu[i] = 0;
+        r->worker->of_window[i] = 0;
     }
 }
 
-bool survey_pcpu(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
-                 const struct xt_layout_index *layouts, struct findings_of_worker *worker)
+struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
+                                        const struct xt_layout_index *layouts, struct findings_of_worker *worker)
 {
-    struct reader r = {
-        .layouts = layouts,
-        .out = &survey->pcpus[slot],
-        .worker = worker,
-        .chain = xt_chain_new(),
-    };
+    struct survey_reader *r = g_new0(struct survey_reader, 1);
 
-    r.out->samples = worker->samples;
-    r.out->first_sample = xt_spill_count(worker->samples);
-    xt_cursor_init(&r.cursor, source, survey, slot, xt_cursor_capacity(1));
-    bool ok = read_records(&r) && store_samples(worker);
-    if (ok && xt_cursor_offset(&r.cursor) < r.cursor.window_end && worker->damage.offset == UINT64_MAX)
-        worker->cut_at = xt_cursor_offset(&r.cursor);
-    settle_counts(&r);
-    r.out->frequency = xt_chain_estimate(r.chain);
-    xt_chain_free(r.chain);
-    xt_cursor_clear(&r.cursor);
+    r->layouts = layouts;
+    r->out = &survey->pcpus[slot];
+    r->worker = worker;
+    r->chain = xt_chain_new();
+    r->odd_up_to = UINT64_MAX;
+    xt_series_init(&r->out->samples, sizeof(struct xt_replenish_sample), worker->samples);
+    xt_cursor_init(&r->cursor, source, survey, slot, xt_cursor_capacity(survey->n_pcpus));
+    return r;
+}
+
+uint64_t survey_reader_next(const struct survey_reader *r, GError **error)
+{
+    uint64_t offset;
+
+    if (r->cursor.next_window == r->out->windows.n)
+        return UINT64_MAX;
+    return xt_series_read(&r->out->windows, r->cursor.next_window, 1, &offset, error) ? offset : UINT64_MAX;
+}
+
+bool survey_reader_window(struct survey_reader *r)
+{
+    bool ok = read_records(r);
+
+    settle_counts(r);
     return ok;
+}
+
+void survey_reader_end(struct survey_reader *r)
+{
+    if (xt_cursor_offset(&r->cursor) < r->cursor.window_end)
+        r->worker->cut_at = MIN(r->worker->cut_at, xt_cursor_offset(&r->cursor));
+    r->out->frequency = xt_chain_estimate(r->chain);
+    xt_chain_free(r->chain);
+    xt_cursor_clear(&r->cursor);
+    g_free(r);
 }

@@ -19,8 +19,8 @@ static bool load(struct reader *r, unsigned capacity, GError **error)
     if (r->at < r->n)
         return true;
     r->at = 0;
-    r->n = (unsigned)MIN(r->pcpu->n_samples - r->next, capacity);
-    if (r->n && !xt_spill_read(r->pcpu->samples, r->pcpu->first_sample + r->next, r->n, r->items, error))
+    r->n = (unsigned)MIN(r->pcpu->samples.n - r->next, capacity);
+    if (r->n && !xt_series_read(&r->pcpu->samples, r->next, r->n, r->items, error))
         return false;
     r->next += r->n;
     return true;

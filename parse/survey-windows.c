@@ -5,12 +5,14 @@
 
 #include "parse/error.h"
 
+#define INDEX_MEMORY (8u << 20)
 #define HOP_BYTES (128u << 10)
 #define SMALL_WINDOW (8u << 10) /* smaller ones are read many at once, of larger ones only their headers */
 
 struct hopper {
     struct xt_survey *survey;
     const struct xt_source *source;
+    struct xt_spill *offsets; /* of windows */
     char buffer[HOP_BYTES];
     uint64_t offset; /* in the file, of buffer[0] */
     size_t have;
@@ -42,27 +44,11 @@ static struct xt_pcpu_survey *find_pcpu(struct hopper *h, uint32_t number)
         p = g_new0(struct xt_pcpu_survey, 1);
         p->pcpu = (int32_t)number;
         p->tsc_offset = XT_NO_TSC_OFFSET;
-        p->windows.blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        xt_series_init(&p->windows, sizeof(uint64_t), h->offsets);
         g_ptr_array_add(h->pcpus, p);
         g_hash_table_insert(h->by_number, GUINT_TO_POINTER(number), p);
     }
     return p;
-}
-
-static bool add_window(struct hopper *h, struct xt_pcpu_survey *p, uint64_t offset, GError **error)
-{
-    struct xt_window_list *list = &p->windows;
-
-    if (list->n_tail == XT_WINDOW_BLOCK) {
-        uint32_t number = (uint32_t)xt_spill_count(h->survey->window_blocks);
-        if (!xt_spill_append(h->survey->window_blocks, list->tail, 1, error))
-            return false;
-        g_array_append_val(list->blocks, number);
-        list->n_tail = 0;
-    }
-    list->tail[list->n_tail++] = offset;
-    list->n_windows++;
-    return true;
 }
 
 static bool not_a_trace(const struct hopper *h, size_t n, GError **error)
@@ -119,7 +105,7 @@ static bool hop(struct hopper *h, struct damage *damage, GError **error)
         }
         struct xt_pcpu_survey *p = find_pcpu(h, xt_load_word(header + 4));
         uint64_t end = at + XT_CPU_CHANGE_BYTES + xt_load_word(header + 8);
-        if (!add_window(h, p, at, error))
+        if (!xt_series_append(&p->windows, &at, error))
             return false;
         p->bytes += h->window_bytes = end - at;
         s->whole_windows += end <= s->data_end;
@@ -137,12 +123,15 @@ static int compare_pcpus(const void *a, const void *b)
     return (x->pcpu > y->pcpu) - (x->pcpu < y->pcpu);
 }
 
-bool survey_windows(struct xt_survey *survey, const struct xt_source *source, struct damage *damage, GError **error)
+bool survey_windows(struct xt_survey *survey, const struct xt_source *source, const char *spool_dir, struct damage *damage,
+                    GError **error)
 {
     struct hopper *h = g_new0(struct hopper, 1);
 
     h->survey = survey;
     h->source = source;
+    h->offsets = xt_series_spill_new(sizeof(uint64_t), INDEX_MEMORY, spool_dir);
+    g_ptr_array_add(survey->spills, h->offsets);
     h->pcpus = g_ptr_array_new_with_free_func(g_free);
     h->by_number = g_hash_table_new(NULL, NULL);
     bool ok = hop(h, damage, error);

@@ -5,12 +5,13 @@
 
 #include "parse/error.h"
 #include "parse/frequency.h"
+#include "parse/heap.h"
 #include "parse/parallel.h"
 #include "parse/survey-private.h"
 
-#define INDEX_MEMORY (8u << 20)
 #define SAMPLE_MEMORY (8u << 20) /* of all workers together */
 #define MAX_HELPERS 7
+#define PROGRESS_BYTES (4u << 20) /* between two reports */
 
 struct surveyor {
     struct xt_survey *survey;
@@ -19,34 +20,36 @@ struct surveyor {
     const struct xt_trace_options *options;
     unsigned n_layouts, n_workers;
     struct findings_of_worker *workers;
-    uint32_t *order;  /* slots, the pCPU with most bytes first */
-    guint next;       /* atomic: place in order */
-    gsize bytes_done; /* atomic, KiB */
-    int failed;       /* atomic: nobody need go on */
+    unsigned *worker_of; /* by slot */
+    int failed;     /* atomic: nobody need go on */
 };
-
-bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n, uint64_t *offset, GError **error)
-{
-    const struct xt_window_list *list = &survey->pcpus[slot].windows;
-    uint64_t block[XT_WINDOW_BLOCK];
-
-    g_assert(n < list->n_windows);
-    if (n / XT_WINDOW_BLOCK == list->blocks->len) {
-        *offset = list->tail[n % XT_WINDOW_BLOCK];
-        return true;
-    }
-    if (!xt_spill_read(survey->window_blocks, g_array_index(list->blocks, uint32_t, n / XT_WINDOW_BLOCK), 1, block,
-                       error))
-        return false;
-    *offset = block[n % XT_WINDOW_BLOCK];
-    return true;
-}
 
 static int compare_bytes(const void *a, const void *b, void *user)
 {
     const struct xt_pcpu_survey *pcpus = user, *x = &pcpus[*(const uint32_t *)a], *y = &pcpus[*(const uint32_t *)b];
 
     return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : x->pcpu - y->pcpu;
+}
+
+/* Each pCPU, that with most bytes first, goes to the worker who has least. */
+static void share_out(struct surveyor *r)
+{
+    struct xt_survey *s = r->survey;
+    uint32_t *order = g_new(uint32_t, s->n_pcpus + 1);
+    uint64_t *bytes = g_new0(uint64_t, r->n_workers);
+
+    for (uint32_t i = 0; i < s->n_pcpus; i++)
+        order[i] = i;
+    g_qsort_with_data(order, (gint)s->n_pcpus, sizeof(*order), compare_bytes, s->pcpus);
+    for (uint32_t i = 0; i < s->n_pcpus; i++) {
+        unsigned least = 0;
+        for (unsigned w = 1; w < r->n_workers; w++)
+            least = bytes[w] < bytes[least] ? w : least;
+        r->worker_of[order[i]] = least;
+        bytes[least] += s->pcpus[order[i]].bytes;
+    }
+    g_free(bytes);
+    g_free(order);
 }
 
 static void clear_note(gpointer data)
@@ -58,40 +61,78 @@ static void begin_worker(struct surveyor *r, struct findings_of_worker *w)
 {
     *w = (struct findings_of_worker){
         .layout_counts = g_new0(uint64_t, r->n_layouts),
-        .of_pcpu = g_new0(uint64_t, r->n_layouts),
+        .of_window = g_new0(uint64_t, r->n_layouts),
         .damage = { UINT64_MAX, NULL },
         .cut_at = UINT64_MAX,
         .notes = g_array_new(FALSE, FALSE, sizeof(struct survey_note)),
-        .samples = xt_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY / r->n_workers, r->options->spool_dir),
+        .samples = xt_series_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY / r->n_workers,
+                                       r->options->spool_dir),
     };
     g_array_set_clear_func(w->notes, clear_note);
-    g_ptr_array_add(r->survey->samples, w->samples);
+    g_ptr_array_add(r->survey->spills, w->samples);
 }
 
 static void end_worker(struct findings_of_worker *w)
 {
     g_free(w->layout_counts);
-    g_free(w->of_pcpu);
+    g_free(w->of_window);
     g_free(w->damage.what);
     g_array_unref(w->notes);
     g_clear_error(&w->error);
 }
 
+static void progress(const struct surveyor *r, uint64_t done)
+{
+    if (r->options->progress)
+        r->options->progress(r->options->user, MIN(done, r->survey->bytes), r->survey->bytes);
+}
+
+/* Whose window is next in the file comes first. false with error. */
+static bool read_windows(struct surveyor *r, struct heap *next, struct survey_reader *const *readers, unsigned worker)
+{
+    struct findings_of_worker *w = &r->workers[worker];
+    uint64_t told = 0;
+
+    while (next->n && w->damage.offset == UINT64_MAX && !g_atomic_int_get(&r->failed)) {
+        struct survey_reader *reader = readers[next->keys[0].who];
+        if (!survey_reader_window(reader))
+            return false;
+        uint64_t then = survey_reader_next(reader, &w->error);
+        if (w->error)
+            return false;
+        if (then == UINT64_MAX)
+            heap_remove(next);
+        else
+            heap_replace(next, then);
+        if (worker == 0 && next->n && next->keys[0].at >= told + PROGRESS_BYTES)
+            progress(r, told = next->keys[0].at);
+    }
+    return true;
+}
+
+/* Reads the pCPUs of one worker. */
 static void work(gpointer user, unsigned worker)
 {
     struct surveyor *r = user;
     struct xt_survey *s = r->survey;
-    guint i;
+    struct findings_of_worker *w = &r->workers[worker];
+    struct survey_reader **readers = g_new0(struct survey_reader *, s->n_pcpus + 1);
+    struct heap next = { 0 };
 
-    while ((i = (guint)g_atomic_int_add((gint *)&r->next, 1)) < s->n_pcpus && !g_atomic_int_get(&r->failed)) {
-        uint32_t slot = r->order[i];
-        if (!survey_pcpu(s, slot, r->source, r->layouts, &r->workers[worker]))
-            g_atomic_int_set(&r->failed, 1);
-        gsize done = (gsize)g_atomic_pointer_add(&r->bytes_done, (gssize)(s->pcpus[slot].bytes >> 10)) +
-                     (s->pcpus[slot].bytes >> 10);
-        if (worker == 0 && r->options->progress)
-            r->options->progress(r->options->user, MIN((uint64_t)done << 10, s->bytes), s->bytes);
+    for (uint32_t i = 0; i < s->n_pcpus && !w->error; i++) {
+        if (r->worker_of[i] != worker)
+            continue;
+        readers[i] = survey_reader_new(s, i, r->source, r->layouts, w);
+        heap_add(&next, survey_reader_next(readers[i], &w->error), i);
     }
+    heap_order(&next);
+    if (w->error || !read_windows(r, &next, readers, worker))
+        g_atomic_int_set(&r->failed, 1);
+    for (uint32_t i = 0; i < s->n_pcpus; i++)
+        if (readers[i])
+            survey_reader_end(readers[i]);
+    heap_clear(&next);
+    g_free(readers);
 }
 
 static int compare_notes(const void *a, const void *b)
@@ -212,13 +253,12 @@ static bool read_pcpus(struct surveyor *r, struct damage *damage, GError **error
 
     r->n_workers = 1 + xt_parallel_helpers(MIN(MAX_HELPERS, MAX(s->n_pcpus, 1) - 1));
     r->workers = g_new0(struct findings_of_worker, r->n_workers);
-    r->order = g_new(uint32_t, s->n_pcpus + 1);
-    for (uint32_t i = 0; i < s->n_pcpus; i++)
-        r->order[i] = i;
-    g_qsort_with_data(r->order, (gint)s->n_pcpus, sizeof(*r->order), compare_bytes, s->pcpus);
+    r->worker_of = g_new(unsigned, s->n_pcpus + 1);
+    share_out(r);
     for (unsigned i = 0; i < r->n_workers; i++)
         begin_worker(r, &r->workers[i]);
     xt_parallel_run(r->n_workers, work, r);
+    progress(r, s->bytes);
     for (unsigned i = 0; i < r->n_workers; i++) {
         struct findings_of_worker *w = &r->workers[i];
         if (w->error && ok)
@@ -234,7 +274,7 @@ static bool read_pcpus(struct surveyor *r, struct damage *damage, GError **error
     for (unsigned i = 0; i < r->n_workers; i++)
         end_worker(&r->workers[i]);
     g_free(r->workers);
-    g_free(r->order);
+    g_free(r->worker_of);
     return ok;
 }
 
@@ -250,9 +290,8 @@ static struct xt_survey *read_until(const struct xt_source *source, uint64_t lim
     s->layout_counts = g_new0(uint64_t, r.n_layouts);
     s->bytes = source->bytes;
     s->data_end = limit;
-    s->window_blocks = xt_spill_new(sizeof(uint64_t) * XT_WINDOW_BLOCK, INDEX_MEMORY, options->spool_dir);
-    s->samples = g_ptr_array_new_with_free_func((GDestroyNotify)xt_spill_free);
-    if (survey_windows(s, source, damage, error) && read_pcpus(&r, damage, error))
+    s->spills = g_ptr_array_new_with_free_func((GDestroyNotify)xt_spill_free);
+    if (survey_windows(s, source, options->spool_dir, damage, error) && read_pcpus(&r, damage, error))
         return s;
     xt_survey_free(s);
     return NULL;
@@ -325,11 +364,12 @@ void xt_survey_free(struct xt_survey *survey)
 {
     if (!survey)
         return;
-    for (unsigned i = 0; i < survey->n_pcpus; i++)
-        g_array_unref(survey->pcpus[i].windows.blocks);
+    for (unsigned i = 0; i < survey->n_pcpus; i++) {
+        xt_series_clear(&survey->pcpus[i].windows);
+        xt_series_clear(&survey->pcpus[i].samples);
+    }
     g_free(survey->pcpus);
     g_free(survey->layout_counts);
-    xt_spill_free(survey->window_blocks);
-    g_ptr_array_unref(survey->samples);
+    g_ptr_array_unref(survey->spills);
     g_free(survey);
 }

@@ -1,26 +1,18 @@
 /* The first reading of a trace: where each pCPU's windows are, what is in them, how fast the TSC runs, which Xen wrote
- * it. Everything global that reconstruction must know before the first record. Windows are found in file order; then
- * the pCPUs are read side by side, on as many cores as there are. */
+ * it. Everything global that reconstruction must know before the first record. Windows are found first; then each
+ * core reads those of its share of the pCPUs, in file order, so that even of a file larger than memory every part is fetched
+ * but once. */
 #pragma once
 
 #include "parse/layout.h"
 #include "parse/record.h"
+#include "parse/series.h"
 #include "parse/sink.h"
 #include "parse/source.h"
-#include "parse/spill.h"
 
 /* Frequency estimate in Hz with its standard error; hz is 0 if there is none. */
 struct xt_frequency {
     double hz, error_ppm;
-};
-
-/* The windows of one pCPU, in file order: offsets of their CPU_CHANGE records, in blocks of XT_WINDOW_BLOCK. */
-#define XT_WINDOW_BLOCK 64
-struct xt_window_list {
-    GArray *blocks; /* of uint32_t: numbers in xt_survey.window_blocks */
-    uint64_t tail[XT_WINDOW_BLOCK];
-    unsigned n_tail;
-    uint64_t n_windows;
 };
 
 /* What is to be added to the TSCs of a pCPU, in cycles, and the range that the order of changes proves for it if nothing is
@@ -41,11 +33,10 @@ struct xt_pcpu_survey {
     uint64_t class_records[XT_N_SCHEDULERS];
     uint64_t schedule_records; /* decisions that a scheduler announced itself */
     uint64_t foreign_idle;     /* runstate changes of another pCPU's idle VCPU: core scheduling */
-    struct xt_window_list windows;
+    struct xt_series windows;  /* of uint64_t: offsets of their CPU_CHANGE records, in file order */
     uint64_t bytes; /* of its windows */
     struct xt_frequency frequency;
-    struct xt_spill *samples; /* its replenishments are n_samples of struct xt_replenish_sample from first_sample on */
-    uint64_t first_sample, n_samples;
+    struct xt_series samples; /* of struct xt_replenish_sample: its replenishments */
 };
 
 /* A TSC of this pCPU on the time line that all of them share, and back. */
@@ -86,8 +77,7 @@ struct xt_survey {
     char generation[64];
     uint32_t n_pcpus;
     struct xt_pcpu_survey *pcpus; /* ascending pCPU number; a record's slot indexes this */
-    struct xt_spill *window_blocks; /* of uint64_t[XT_WINDOW_BLOCK] */
-    GPtrArray *samples;             /* owns the pCPUs' struct xt_spill */
+    GPtrArray *spills;            /* of struct xt_spill: those of the pCPUs' series */
     uint64_t *layout_counts;         /* records by xt_layout_number */
     struct xt_frequency frequency;   /* all pCPUs combined */
 };

@@ -139,7 +139,7 @@ bool xt_trace_next(struct xt_trace *trace, struct xt_record *record, GError **er
 /* Number of the last window of a pCPU whose first record is before tsc (0 if none is). */
 static bool find_window(struct xt_trace *trace, uint32_t slot, uint64_t tsc, uint64_t *window, GError **error)
 {
-    uint64_t lo = 0, hi = trace->survey->pcpus[slot].windows.n_windows;
+    uint64_t lo = 0, hi = trace->survey->pcpus[slot].windows.n;
 
     while (hi - lo > 1) {
         uint64_t mid = lo + (hi - lo) / 2;
