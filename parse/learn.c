@@ -191,7 +191,7 @@ struct part {
 /* How system time lies over the TSC by one pCPU's replenishments. */
 struct line {
     int64_t least; /* delay; INT64_MAX: no replenishments */
-    uint64_t near; /* how many are near it */
+    uint64_t n;    /* how many there are */
     struct part parts[RESIDUAL_PARTS];
 };
 
@@ -204,6 +204,7 @@ struct learn {
     struct vcpu_map learners;
     const struct xt_pcpu_survey *pcpu; /* whose samples are read */
     struct line *line;                 /* of that */
+    uint64_t near, enough;             /* how many of them are near the line, and up to how many it matters */
     bool only_agreed;                  /* periods that the snapshot contradicts stay out of the mapping */
 };
 
@@ -263,26 +264,29 @@ static bool delay_of(const struct learn *learn, const struct xt_replenish_sample
     return true;
 }
 
-static void least_sample(void *user, const struct xt_replenish_sample *sample)
+static bool least_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
     int64_t ts, delay;
 
     if (!delay_of(learn, sample, &ts, &delay))
-        return;
+        return true;
     unsigned number = (unsigned)((double)ts / ((double)learn->run->duration_ns + 1) * RESIDUAL_PARTS);
     struct part *part = &learn->line->parts[MIN(number, RESIDUAL_PARTS - 1)];
     part->least = part->n++ ? MIN(part->least, delay) : delay;
     learn->line->least = MIN(learn->line->least, delay);
+    learn->line->n++;
+    return true;
 }
 
-static void near_sample(void *user, const struct xt_replenish_sample *sample)
+static bool near_sample(void *user, const struct xt_replenish_sample *sample)
 {
     struct learn *learn = user;
     int64_t ts, delay;
 
     if (delay_of(learn, sample, &ts, &delay))
-        learn->line->near += delay - learn->line->least <= NEAR_NS;
+        learn->near += delay - learn->line->least <= NEAR_NS;
+    return learn->near <= learn->enough;
 }
 
 static int compare_int64(const void *a, const void *b)
@@ -323,30 +327,42 @@ static int64_t residual(const struct xt_run *run, const struct line *lines, int6
     return least[(9 * n + 9) / 10 - 1];
 }
 
-static bool read_lines(struct learn *learn, struct line *lines, GError **error)
+static bool read_line(struct learn *learn, uint32_t slot, struct line *line,
+                      bool (*each)(void *user, const struct xt_replenish_sample *sample), GError **error)
 {
+    learn->pcpu = &learn->survey->pcpus[slot];
+    learn->line = line;
+    return xt_pcpu_each_replenishment(learn->pcpu, each, learn, error);
+}
+
+/* The pCPU whose line most replenishments are near, the first of several. Nobody counts on who has won, or cannot win. */
+static bool find_reference(struct learn *learn, struct line *lines, uint32_t *reference, GError **error)
+{
+    uint64_t best = 0;
+
     for (uint32_t i = 0; i < learn->run->n_pcpus; i++) {
-        learn->pcpu = &learn->survey->pcpus[i];
-        learn->line = &lines[i];
-        learn->line->least = INT64_MAX;
-        if (!xt_pcpu_each_replenishment(learn->pcpu, least_sample, learn, error) ||
-            !xt_pcpu_each_replenishment(learn->pcpu, near_sample, learn, error))
+        if (lines[i].n <= best)
+            continue;
+        learn->near = 0;
+        learn->enough = best;
+        for (uint32_t later = i + 1; later < learn->run->n_pcpus; later++)
+            learn->enough = MAX(learn->enough, lines[later].n);
+        if (!read_line(learn, i, &lines[i], near_sample, error))
             return false;
+        if (learn->near > best)
+            *reference = i;
+        best = MAX(best, learn->near);
     }
     return true;
 }
 
 /* Replenishments never precede their release, and the timer's come at once: the least delay is the offset. True if there
  * is one. */
-static bool lay_lines(struct xt_run *run, const struct line *lines)
+static bool lay_lines(struct xt_run *run, const struct line *lines, uint32_t reference)
 {
     struct xt_pcpu *pcpus = (struct xt_pcpu *)run->pcpus;
-    uint32_t reference = 0;
 
-    for (uint32_t i = 1; i < run->n_pcpus; i++)
-        if (lines[i].near > lines[reference].near)
-            reference = i;
-    if (run->n_pcpus == 0 || lines[reference].near == 0)
+    if (run->n_pcpus == 0 || lines[reference].n == 0)
         return false;
     int64_t edge = lines[reference].least, offset = edge;
     for (uint32_t i = 0; i < run->n_pcpus; i++) {
@@ -366,10 +382,16 @@ static bool lay_lines(struct xt_run *run, const struct line *lines)
 static bool map_system_time(struct learn *learn, GError **error)
 {
     struct line *lines = g_new0(struct line, learn->run->n_pcpus + 1);
-    bool ok = read_lines(learn, lines, error);
+    uint32_t reference = 0;
+    bool ok = true;
 
+    for (uint32_t i = 0; ok && i < learn->run->n_pcpus; i++) {
+        lines[i].least = INT64_MAX;
+        ok = read_line(learn, i, &lines[i], least_sample, error);
+    }
+    ok = ok && find_reference(learn, lines, &reference, error);
     if (ok)
-        learn->learned->have_offset = lay_lines(learn->run, lines);
+        learn->learned->have_offset = lay_lines(learn->run, lines, reference);
     g_free(lines);
     return ok;
 }

@@ -65,16 +65,15 @@ bool xt_survey_each_replenishment(const struct xt_survey *survey,
 }
 
 bool xt_pcpu_each_replenishment(const struct xt_pcpu_survey *pcpu,
-                                void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
+                                bool (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
                                 GError **error)
 {
     struct xt_replenish_sample items[MAX_ITEMS];
     struct reader r = { .pcpu = pcpu, .items = items };
 
     while (load(&r, MAX_ITEMS, error)) {
-        if (r.n == 0)
+        if (r.n == 0 || !each(user, &items[r.at++]))
             return true;
-        each(user, &items[r.at++]);
     }
     return false;
 }

@@ -94,7 +94,7 @@ bool xt_survey_window(const struct xt_survey *survey, uint32_t slot, uint64_t n,
 bool xt_survey_each_replenishment(const struct xt_survey *survey,
                                   void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
                                   GError **error);
-/* The same for one pCPU. */
+/* The same for one pCPU, as long as each says to go on. */
 bool xt_pcpu_each_replenishment(const struct xt_pcpu_survey *pcpu,
-                                void (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
+                                bool (*each)(void *user, const struct xt_replenish_sample *sample), void *user,
                                 GError **error);
