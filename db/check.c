@@ -92,15 +92,34 @@ static void report(const char *doing, const char *sentence, void (*finding)(void
     g_free(message);
 }
 
-/* Compares tables and views with those that this program makes. What is missing or changed makes other answers wrong. */
-static bool check_schema(sqlite3 *handle, void (*finding)(void *user, const char *message), void *user, GError **error)
+/* Runs a query that gives a sentence for every thing that is wrong. */
+static void run_check(sqlite3 *handle, const char *doing, const char *sql, void (*finding)(void *user, const char *message),
+                      void *user)
 {
-    sqlite3 *made = NULL;
-    sqlite3_stmt *wanted = NULL, *found = NULL;
-    bool ok = sqlite3_open(":memory:", &made) == SQLITE_OK && xt_db_exec(made, xt_schema_sql, error);
+    sqlite3_stmt *stmt = NULL;
+    int rc;
 
-    wanted = ok ? xt_db_prepare(made, "SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL", error) : NULL;
-    found = wanted ? xt_db_prepare(handle, "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?", error) : NULL;
+    if (sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) != SQLITE_OK) {
+        char *message = g_strdup_printf("%s: cannot be checked: %s", doing, sqlite3_errmsg(handle));
+        finding(user, message);
+        g_free(message);
+        return;
+    }
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        report(doing, (const char *)sqlite3_column_text(stmt, 0), finding, user);
+    sqlite3_finalize(stmt);
+    if (rc != SQLITE_DONE)
+        finding(user, sqlite3_errmsg(handle));
+}
+
+/* Compares tables and views with those that this program makes. What is missing or changed makes other answers wrong. */
+static bool check_schema(sqlite3 *handle, sqlite3 *made, void (*finding)(void *user, const char *message), void *user,
+                         GError **error)
+{
+    sqlite3_stmt *wanted = xt_db_prepare(made, "SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL", error);
+    sqlite3_stmt *found =
+        wanted ? xt_db_prepare(handle, "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?", error) : NULL;
+
     while (found && sqlite3_step(wanted) == SQLITE_ROW) {
         const char *type = (const char *)sqlite3_column_text(wanted, 0), *name = (const char *)sqlite3_column_text(wanted, 1);
         const char *sql = (const char *)sqlite3_column_text(wanted, 2);
@@ -116,34 +135,43 @@ static bool check_schema(sqlite3 *handle, void (*finding)(void *user, const char
     }
     sqlite3_finalize(found);
     sqlite3_finalize(wanted);
-    sqlite3_close(made);
     return found != NULL;
+}
+
+/* SQLite keeps in a column whatever it was given, or was damaged to. One query for each table that this program makes. */
+static bool check_types(sqlite3 *handle, sqlite3 *made, void (*finding)(void *user, const char *message), void *user,
+                        GError **error)
+{
+    sqlite3_stmt *tables = xt_db_prepare(made,
+        "SELECT 'SELECT ''table ' || t.name || ': '' || count(*) || '' rows hold something of another type than their columns'''"
+        " || ' FROM ' || t.name || ' WHERE '"
+        " || group_concat('typeof(' || c.name || ') NOT IN (''null'', ''' || lower(c.type) || ''')', ' OR ')"
+        " || ' HAVING count(*) > 0'"
+        " FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' GROUP BY t.name", error);
+
+    while (tables && sqlite3_step(tables) == SQLITE_ROW)
+        run_check(handle, "types", (const char *)sqlite3_column_text(tables, 0), finding, user);
+    sqlite3_finalize(tables);
+    return tables != NULL;
 }
 
 bool xt_db_check(struct xt_db *db, void (*finding)(void *user, const char *message),
                  void (*progress)(void *user, const char *doing), void *user, GError **error)
 {
-    sqlite3 *handle = xt_db_sqlite(db);
+    sqlite3 *handle = xt_db_sqlite(db), *made = NULL;
+    bool ok = sqlite3_open(":memory:", &made) == SQLITE_OK;
 
-    if (!check_schema(handle, finding, user, error))
-        return false;
-    for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
-        sqlite3_stmt *stmt = NULL;
-        int rc;
-
+    if (!ok)
+        xt_db_set_error(made, "making the tables anew", error);
+    ok = ok && xt_db_exec(made, xt_schema_sql, error) && check_schema(handle, made, finding, user, error);
+    if (ok && progress)
+        progress(user, "types");
+    ok = ok && check_types(handle, made, finding, user, error);
+    sqlite3_close(made);
+    for (unsigned i = 0; ok && i < G_N_ELEMENTS(checks); i++) {
         if (progress)
             progress(user, checks[i].doing);
-        if (sqlite3_prepare_v2(handle, checks[i].sql, -1, &stmt, NULL) != SQLITE_OK) {
-            char *message = g_strdup_printf("%s: cannot be checked: %s", checks[i].doing, sqlite3_errmsg(handle));
-            finding(user, message);
-            g_free(message);
-            continue;
-        }
-        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-            report(checks[i].doing, (const char *)sqlite3_column_text(stmt, 0), finding, user);
-        sqlite3_finalize(stmt);
-        if (rc != SQLITE_DONE)
-            finding(user, sqlite3_errmsg(handle));
+        run_check(handle, checks[i].doing, checks[i].sql, finding, user);
     }
-    return true;
+    return ok;
 }

@@ -258,6 +258,8 @@ DROP VIEW periods; CREATE VIEW periods AS SELECT 1 AS run|view periods is not as
 DROP INDEX run_hash|index run_hash is missing
 DELETE FROM dispatch WHERE id = (SELECT max(id) FROM dispatch)|table dispatch has
 DELETE FROM period WHERE id = 7|table period has
+UPDATE dispatch SET off_ns = x'' WHERE id = (SELECT id FROM dispatch WHERE off_ns = 0 LIMIT 1)|table dispatch: 1 rows hold something of another type
+UPDATE period SET ready_ns = 'soon' WHERE id = 7|table period: 1 rows hold something of another type
 DELETE FROM how WHERE id = (SELECT min(how) FROM dispatch)|combination that is not there
 PRAGMA ignore_check_constraints = 1; PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'dispatches INTEGER NOT NULL', 'dispatches INTEGER') WHERE name = 'vcpu'; PRAGMA writable_schema = RESET; UPDATE vcpu SET dispatches = NULL WHERE domid = 1|table vcpu is not as xentrail makes it
 END
