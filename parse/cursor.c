@@ -3,7 +3,7 @@
 #include "parse/error.h"
 
 #define ALL_BYTES (8u << 20) /* of all cursors together */
-#define AT_ONCE 4096u         /* windows may be tiny, and their neighbours of the same pCPU */
+#define WORTH_READING 4096u   /* what lies between two windows costs less than to read once more */
 #define MIN_BYTES 1024u
 #define MAX_BYTES (64u << 10) /* with its neighbours it stays in a core's cache */
 
@@ -38,12 +38,12 @@ void xt_cursor_rewind(struct xt_cursor *c, uint64_t window)
     };
 }
 
-/* Buffers what stands from offset on, n bytes if there is room. */
+/* Buffers what stands from offset on, if there is room n bytes and the rest of a damaged record that crosses their end. */
 static bool read_at(struct xt_cursor *c, uint64_t offset, uint64_t n, GError **error)
 {
     if (!c->buffer)
         c->buffer = g_malloc(c->capacity + XT_MAX_RECORD_BYTES); /* a head may be looked at before it is known whole */
-    n = CLAMP(n, MIN(AT_ONCE, c->capacity), c->capacity);
+    n = MIN(n + XT_MAX_RECORD_BYTES, c->capacity);
     int64_t got = xt_source_read(c->source, offset, c->buffer, n, error);
     if (got < 0)
         return false;
@@ -53,25 +53,58 @@ static bool read_at(struct xt_cursor *c, uint64_t offset, uint64_t n, GError **e
     return true;
 }
 
+static const struct xt_window *ahead(const struct xt_cursor *c)
+{
+    return &c->ahead[XT_CURSOR_AHEAD - c->n_ahead];
+}
+
+int xt_cursor_peek(struct xt_cursor *c, struct xt_window *window, GError **error)
+{
+    const struct xt_series *windows = &c->survey->pcpus[c->slot].windows;
+
+    if (!c->n_ahead) {
+        unsigned n = (unsigned)MIN(windows->n - c->next_window, XT_CURSOR_AHEAD);
+        if (n && !xt_series_read(windows, c->next_window, n, &c->ahead[XT_CURSOR_AHEAD - n], error))
+            return -1;
+        c->n_ahead = n;
+    }
+    if (!c->n_ahead)
+        return 0;
+    *window = *ahead(c);
+    return 1;
+}
+
+/* How much to read for a window, and for those behind it that are not far. */
+static uint64_t worth_reading(const struct xt_cursor *c, const struct xt_window *window)
+{
+    uint64_t end = window->offset + window->bytes;
+
+    for (unsigned i = 0; i < c->n_ahead; i++) {
+        const struct xt_window *then = &ahead(c)[i];
+        if (then->offset > end + WORTH_READING || then->offset + then->bytes - window->offset > c->capacity)
+            break;
+        end = then->offset + then->bytes;
+    }
+    return end - window->offset;
+}
+
 /* Enters the next window. 1, 0 if there is none, -1 with error. */
 static int next_window(struct xt_cursor *c, GError **error)
 {
-    uint64_t at;
+    struct xt_window window;
+    int found = xt_cursor_peek(c, &window, error);
 
-    if (c->next_window == c->survey->pcpus[c->slot].windows.n)
-        return 0;
-    if (!xt_series_read(&c->survey->pcpus[c->slot].windows, c->next_window, 1, &at, error))
-        return -1;
+    if (found <= 0)
+        return found;
     c->next_window++;
-    /* a short window of another pCPU may lie between, all in the buffer */
-    if (c->buffer && at >= c->offset && at + XT_CPU_CHANGE_BYTES <= c->offset + c->have)
-        c->at = c->buffer + (at - c->offset);
-    else if (!read_at(c, at, c->window_bytes, error)) /* as large as the one before, likely */
+    c->n_ahead--;
+    if (c->buffer && window.offset >= c->offset && window.offset + XT_CPU_CHANGE_BYTES <= c->offset + c->have)
+        c->at = c->buffer + (window.offset - c->offset);
+    else if (!read_at(c, window.offset, worth_reading(c, &window), error))
         return -1;
     if (c->have - (size_t)(c->at - c->buffer) < XT_CPU_CHANGE_BYTES)
         return 0;
-    c->window_bytes = XT_CPU_CHANGE_BYTES + xt_load_word(c->at + 8);
-    c->window_end = MIN(at + c->window_bytes, c->survey->data_end);
+    c->window_end = MIN(window.offset + window.bytes, c->survey->data_end);
     c->at += XT_CPU_CHANGE_BYTES;
     return 1;
 }

@@ -9,12 +9,15 @@
 #include "parse/source.h"
 #include "parse/survey.h"
 
+#define XT_CURSOR_AHEAD 16
+
 struct xt_cursor {
     const struct xt_source *source;
     const struct xt_survey *survey;
     uint32_t slot;
     uint64_t next_window, window_end; /* number of the next window; end of the present one in the file */
-    uint64_t window_bytes;            /* of the present one, its header included */
+    struct xt_window ahead[XT_CURSOR_AHEAD]; /* the last n_ahead of them are the windows from next_window on */
+    unsigned n_ahead;
     uint64_t offset;                  /* in the file, of buffer[0] */
     const char *at;                   /* the record at the head */
     const char *safe_end;             /* a record that begins before it lies wholly in the buffer and in the window */
@@ -32,6 +35,9 @@ void xt_cursor_init(struct xt_cursor *cursor, const struct xt_source *source, co
 void xt_cursor_clear(struct xt_cursor *cursor);
 /* Back to before a window of this pCPU (0: the first); keeps the buffer. */
 void xt_cursor_rewind(struct xt_cursor *cursor, uint64_t window);
+
+/* The next window. 1; 0 if there is none; -1 with error. */
+int xt_cursor_peek(struct xt_cursor *cursor, struct xt_window *window, GError **error);
 
 /* Where cursor->at is not before safe_end: makes a record stand at the head. 1: it does, whole; 0: no more records, or
  * less than a whole one before the end of what is used of the file; -1: error. */

@@ -253,13 +253,11 @@ struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot,
     return r;
 }
 
-uint64_t survey_reader_next(const struct survey_reader *r, GError **error)
+uint64_t survey_reader_next(struct survey_reader *r, GError **error)
 {
-    uint64_t offset;
+    struct xt_window window;
 
-    if (r->cursor.next_window == r->out->windows.n)
-        return UINT64_MAX;
-    return xt_series_read(&r->out->windows, r->cursor.next_window, 1, &offset, error) ? offset : UINT64_MAX;
+    return xt_cursor_peek(&r->cursor, &window, error) > 0 ? window.offset : UINT64_MAX;
 }
 
 bool survey_reader_window(struct survey_reader *r)

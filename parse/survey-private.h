@@ -44,7 +44,7 @@ struct survey_reader;
 struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
                                         const struct xt_layout_index *layouts, struct findings_of_worker *worker);
 /* Where its next window begins; UINT64_MAX if there is none, or with error set. */
-uint64_t survey_reader_next(const struct survey_reader *reader, GError **error);
+uint64_t survey_reader_next(struct survey_reader *reader, GError **error);
 /* Reads that window, or up to the damage that it finds. false with worker->error if it is unreadable. */
 bool survey_reader_window(struct survey_reader *reader);
 /* Fills in what only all records tell, and frees. */

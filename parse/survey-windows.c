@@ -12,7 +12,7 @@
 struct hopper {
     struct xt_survey *survey;
     const struct xt_source *source;
-    struct xt_spill *offsets; /* of windows */
+    struct xt_spill *index; /* of windows */
     char buffer[HOP_BYTES];
     uint64_t offset; /* in the file, of buffer[0] */
     size_t have;
@@ -44,7 +44,7 @@ static struct xt_pcpu_survey *find_pcpu(struct hopper *h, uint32_t number)
         p = g_new0(struct xt_pcpu_survey, 1);
         p->pcpu = (int32_t)number;
         p->tsc_offset = XT_NO_TSC_OFFSET;
-        xt_series_init(&p->windows, sizeof(uint64_t), h->offsets);
+        xt_series_init(&p->windows, sizeof(struct xt_window), h->index);
         g_ptr_array_add(h->pcpus, p);
         g_hash_table_insert(h->by_number, GUINT_TO_POINTER(number), p);
     }
@@ -104,10 +104,11 @@ static bool hop(struct hopper *h, struct damage *damage, GError **error)
             return true;
         }
         struct xt_pcpu_survey *p = find_pcpu(h, xt_load_word(header + 4));
-        uint64_t end = at + XT_CPU_CHANGE_BYTES + xt_load_word(header + 8);
-        if (!xt_series_append(&p->windows, &at, error))
+        struct xt_window window = { at, XT_CPU_CHANGE_BYTES + xt_load_word(header + 8) };
+        uint64_t end = at + window.bytes;
+        if (!xt_series_append(&p->windows, &window, error))
             return false;
-        p->bytes += h->window_bytes = end - at;
+        p->bytes += h->window_bytes = window.bytes;
         s->whole_windows += end <= s->data_end;
         if (end > h->source->bytes)
             s->cut_window_end = end;
@@ -130,8 +131,8 @@ bool survey_windows(struct xt_survey *survey, const struct xt_source *source, co
 
     h->survey = survey;
     h->source = source;
-    h->offsets = xt_series_spill_new(sizeof(uint64_t), INDEX_MEMORY, spool_dir);
-    g_ptr_array_add(survey->spills, h->offsets);
+    h->index = xt_series_spill_new(sizeof(struct xt_window), INDEX_MEMORY, spool_dir);
+    g_ptr_array_add(survey->spills, h->index);
     h->pcpus = g_ptr_array_new_with_free_func(g_free);
     h->by_number = g_hash_table_new(NULL, NULL);
     bool ok = hop(h, damage, error);

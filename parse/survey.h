@@ -15,6 +15,11 @@ struct xt_frequency {
     double hz, error_ppm;
 };
 
+/* Where a window's CPU_CHANGE record stands, and how long the window is with it; beyond the end of a file that is cut. */
+struct xt_window {
+    uint64_t offset, bytes;
+};
+
 /* What is to be added to the TSCs of a pCPU, in cycles, and the range that the order of changes proves for it if nothing is
  * added to those of tsc_reference (INT64_MIN, INT64_MAX: no bound). Found by parse/skew.h, and only where TSCs contradict
  * that order. */
@@ -33,7 +38,7 @@ struct xt_pcpu_survey {
     uint64_t class_records[XT_N_SCHEDULERS];
     uint64_t schedule_records; /* decisions that a scheduler announced itself */
     uint64_t foreign_idle;     /* runstate changes of another pCPU's idle VCPU: core scheduling */
-    struct xt_series windows;  /* of uint64_t: offsets of their CPU_CHANGE records, in file order */
+    struct xt_series windows;  /* of struct xt_window, in file order */
     uint64_t bytes; /* of its windows */
     struct xt_frequency frequency;
     struct xt_series samples; /* of struct xt_replenish_sample: its replenishments */
