@@ -125,7 +125,7 @@ int xt_cursor_load(struct xt_cursor *c, GError **error)
             return found;
     }
     size_t left = c->have - (size_t)(c->at - c->buffer);
-    if (left < XT_MAX_RECORD_BYTES && c->offset + c->have < c->window_end) {
+    if (left < XT_MAX_RECORD_BYTES && c->offset + c->have < MIN(c->window_end + XT_MAX_RECORD_BYTES, c->source->bytes)) {
         if (!read_at(c, xt_cursor_offset(c), c->window_end - xt_cursor_offset(c), error))
             return -1;
         left = c->have;

@@ -69,9 +69,8 @@ static struct writer writer_new(void)
     return (struct writer){ g_byte_array_new(), G_MAXUINT, 0 };
 }
 
-static struct xt_trace *open_written(struct writer *w)
+static struct xt_trace *try_to_open(struct writer *w, GError **error)
 {
-    GError *error = NULL;
     char *path;
     int fd = g_file_open_tmp("xentrail-test-XXXXXX", &path, NULL);
 
@@ -79,10 +78,18 @@ static struct xt_trace *open_written(struct writer *w)
     g_assert_cmpint(write(fd, w->bytes->data, w->bytes->len), ==, w->bytes->len);
     close(fd);
     g_byte_array_unref(w->bytes);
-    struct xt_trace *trace = xt_trace_open(path, NULL, &error);
-    g_assert_no_error(error);
+    struct xt_trace *trace = xt_trace_open(path, NULL, error);
     g_unlink(path);
     g_free(path);
+    return trace;
+}
+
+static struct xt_trace *open_written(struct writer *w)
+{
+    GError *error = NULL;
+    struct xt_trace *trace = try_to_open(w, &error);
+
+    g_assert_no_error(error);
     return trace;
 }
 
@@ -283,6 +290,46 @@ static void test_random(void)
     g_rand_free(rand);
 }
 
+/* Ends a window of so many bytes with a record of which only part lies in it. Returns where that stands. */
+static guint put_cut_window(struct writer *w, guint bytes, guint part)
+{
+    const uint32_t words[7] = { 0 };
+    uint64_t tsc = 1000;
+
+    begin_window(w, 0);
+    while (w->bytes->len + part + 52 <= bytes)
+        put_wake(w, 0, tsc++, 0);
+    put_record(w, 0, WAKE, NULL, 4, words);
+    put_record(w, 0, WAKE, NULL, (bytes - part - w->bytes->len) / 4 - 1, words);
+    guint at = w->bytes->len;
+    put_word(w, WAKE | 7u << 28 | 1u << 31);
+    while (w->bytes->len < bytes)
+        put_word(w, 0x10000000);
+    return at;
+}
+
+/* The last record of a window reaches into the next one, wherever what is read at once ends. */
+static void test_record_across_windows(void)
+{
+    const guint at_once = 64u << 10;
+
+    for (guint bytes = at_once - 80; bytes <= at_once + 80; bytes += 4) {
+        for (guint part = 4; part < 40; part += 4) {
+            struct writer w = writer_new();
+            GError *error = NULL;
+            guint at = put_cut_window(&w, bytes, part);
+            put_wake(&w, 1, 1, 1);
+            put_wake(&w, 1, 2, 2);
+            g_assert_null(try_to_open(&w, &error));
+            char *want = g_strdup_printf("damaged at offset %u: a record of 40 bytes", at);
+            if (!strstr(error->message, want))
+                g_error("%s, not: %s", want, error->message);
+            g_free(want);
+            g_error_free(error);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -291,5 +338,6 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/without-tsc", test_without_tsc);
     g_test_add_func("/trace/gaps", test_gaps);
     g_test_add_func("/trace/random", test_random);
+    g_test_add_func("/trace/record-across-windows", test_record_across_windows);
     return g_test_run();
 }
