@@ -14,10 +14,25 @@ static int64_t doubt_ts(const struct machine *m, const struct vstate *v)
     return m->open_gaps || m->last_gap_end >= s->told_ts ? MAX(m->now, s->deadline) : INT64_MAX;
 }
 
-void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
+/* The ring is full: what nobody can ask for any more goes, and the oldest if all pCPUs together keep too many. */
+static void forget_occupancies(struct machine *m, struct deque *q)
 {
     struct servers *servers = m->servers;
-    struct deque *q = &servers->occupancy[slot];
+
+    /* the last one that began before the horizon still covers it */
+    while (q->length > 1 && deque_at(q, struct occupancy, 1)->ts < m->now - 2 * servers->longest - LATE_NS)
+        deque_pop(q);
+    if (!q->length || q->length < q->room)
+        return;
+    if (servers->more_occupancies + q->room > MAX_OCCUPANCIES)
+        deque_pop(q);
+    else
+        servers->more_occupancies += q->room;
+}
+
+void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
+{
+    struct deque *q = &m->servers->occupancy[slot];
     const struct server *s = v ? v->server : NULL;
     struct occupancy now = {
         .ts = m->now,
@@ -27,14 +42,9 @@ void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)
         .doubt_ts = s ? doubt_ts(m, v) : INT64_MAX,
     };
 
+    if (G_UNLIKELY(q->length == q->room))
+        forget_occupancies(m, q);
     *deque_push(q, struct occupancy) = now;
-    servers->n_occupancies++;
-    /* the last one that began before the horizon still covers it */
-    while (q->length > 1 && (servers->n_occupancies > MAX_OCCUPANCIES ||
-           deque_at(q, struct occupancy, 1)->ts < m->now - 2 * servers->longest - LATE_NS)) {
-        deque_pop(q);
-        servers->n_occupancies--;
-    }
 }
 
 void blame_reoccupy(struct machine *m, struct vstate *v)

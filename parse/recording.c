@@ -448,7 +448,7 @@ static char *sum_end(EVP_MD_CTX *sum)
 
 static bool hash_fd(EVP_MD_CTX *sum, int fd, const char *path, GError **error)
 {
-    enum { CHUNK = 1 << 18 };
+    enum { CHUNK = 1 << 16 };
     guchar *buffer = g_malloc(CHUNK);
     ssize_t n;
     while ((n = read_some(fd, buffer, CHUNK)) > 0)

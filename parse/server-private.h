@@ -71,8 +71,7 @@ struct servers {
     int64_t longest;          /* of all servers: how far back occupancies are needed */
     int64_t tolerance;
     /* beyond the limits above the oldest go, and what they would have told is unknown */
-    uint64_t n_occupancies;   /* in all deques */
-    uint64_t more_spans;      /* by how many all rings of spans have grown */
+    uint64_t more_occupancies, more_spans; /* by how many items all rings of them have grown */
     GArray *parts;            /* of struct xt_blame_part, scratch */
     GArray *held;             /* of struct held, scratch */
 };
