@@ -86,7 +86,7 @@ lab_packages() {
 
 build() {
     install_packages "$build_packages"
-    configure build --buildtype=debugoptimized -Doptimization=3 -Db_lto=true
+    configure build -Ddebug=true -Doptimization=3 -Db_lto=true
     say "Building in build/ …"
     quietly ninja -C build
 }
