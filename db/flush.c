@@ -4,7 +4,7 @@
 
 #include "parse/error.h"
 
-#define FLUSH_BYTES (4u << 20) /* at once: enough to keep a disk busy, little for the commit to wait for */
+#define FLUSH_BYTES (8u << 20) /* at once: enough to keep a disk busy, little for the commit to wait for */
 
 struct xt_flush {
     sqlite3_file *file; /* SQLite's own; syncing it touches nothing but the file */

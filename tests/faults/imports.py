@@ -108,7 +108,7 @@ def broken_disk(first):
     if has_asan():
         say([], "a disk that fails # skip AddressSanitizer wants to be preloaded first")
         return
-    subprocess.run([SYNTH, "--policy", "gedf", "--pcpus", "8", "--vcpus", "32", "--bytes", "40M", "-o", "large"], check=True,
+    subprocess.run([SYNTH, "--policy", "gedf", "--pcpus", "8", "--vcpus", "32", "--bytes", "80M", "-o", "large"], check=True,
                    capture_output=True)
     wrong, syncs = [], 0
     xentrail("import", "--db", "d.db", first)
