@@ -22,12 +22,7 @@ static void forget_occupancies(struct machine *m, struct deque *q)
     /* the last one that began before the horizon still covers it */
     while (q->length > 1 && deque_at(q, struct occupancy, 1)->ts < m->now - 2 * servers->longest - LATE_NS)
         deque_pop(q);
-    if (!q->length || q->length < q->room)
-        return;
-    if (servers->more_occupancies + q->room > MAX_OCCUPANCIES)
-        deque_pop(q);
-    else
-        servers->more_occupancies += q->room;
+    deque_keep_within(q, &servers->more_occupancies, MAX_OCCUPANCIES);
 }
 
 void blame_occupy(struct machine *m, uint32_t slot, struct vstate *v)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdint.h>
 #include <string.h>
 
 struct deque {
@@ -38,6 +39,18 @@ static inline void deque_pop(struct deque *q)
 {
     q->front++;
     q->length--;
+}
+
+/* Before an item is added, of queues that together may grow by `most` items beyond their first room: *more is by how many they
+ * have. Where there is no room left, the front goes. */
+static inline void deque_keep_within(struct deque *q, uint64_t *more, uint64_t most)
+{
+    if (!q->length || q->length < q->room)
+        return;
+    if (*more + q->room > most)
+        deque_pop(q);
+    else
+        *more += q->room;
 }
 
 static inline void deque_clear(struct deque *q)

@@ -176,12 +176,7 @@ static void forget_spans(struct machine *m, struct server *s)
         horizon = MIN(horizon, deque_at(&s->deferred, struct period, 0)->release);
     while (s->spans.length && deque_at(&s->spans, struct span, 0)->end_ts < horizon)
         deque_pop(&s->spans);
-    if (!s->spans.length || s->spans.length < s->spans.room)
-        return;
-    if (m->servers->more_spans + s->spans.room > MAX_SPANS)
-        deque_pop(&s->spans);
-    else
-        m->servers->more_spans += s->spans.room;
+    deque_keep_within(&s->spans, &m->servers->more_spans, MAX_SPANS);
 }
 
 static void add_span(struct machine *m, struct server *s, enum xt_state state, int64_t ts, int64_t end_ts, bool extra)
