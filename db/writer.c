@@ -146,10 +146,10 @@ struct xt_writer *xt_writer_new(sqlite3 *db, bool threaded, GError **error)
         batch->n = 0;
         g_async_queue_push(w->empty, batch);
     }
-    if (threaded)
+    if (threaded) {
         w->flush = xt_flush_new(db);
-    if (threaded)
         w->thread = g_thread_new("xentrail-writer", run_thread, w);
+    }
     return w;
 }
 
