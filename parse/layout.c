@@ -69,7 +69,7 @@ static bool fill_hash(struct xt_layout_index *index)
                 continue; /* the first row that fits */
             if (place->key != UINT32_MAX)
                 return false;
-            *place = (struct xt_layout_key){ key, (uint16_t)r, row->kind, row };
+            *place = (struct xt_layout_key){ key, (uint16_t)r, row->kind, row->scheduler, row };
         }
     }
     return true;

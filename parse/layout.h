@@ -120,7 +120,7 @@ struct xt_layout_index {
     struct xt_layout_key {
         uint32_t key;  /* event and word count as in a record's header */
         uint16_t row;  /* its number */
-        uint8_t kind;  /* of that row */
+        uint8_t kind, scheduler; /* of that row */
         const struct xt_layout *layout;
     } hash[1 << XT_LAYOUT_HASH_BITS];
     uint32_t multiplier; /* one by which no two rows meet in one place */

@@ -1,5 +1,5 @@
 /* One pCPU's records, read for the survey window by window. The loop sees every record of the file: it counts and checks,
- * and leaves whatever can be told from the counts to the window's end. */
+ * and leaves whatever can be told from the counts to the end. */
 #include "parse/survey-private.h"
 
 #include "parse/frequency.h"
@@ -7,7 +7,7 @@
 /* Kinds of records of which more than their number counts. */
 #define OF_INTEREST \
     (1u << XT_EV_INFPREV | 1u << XT_EV_INFCONT | 1u << XT_EV_BURN | 1u << XT_EV_REPLENISH | \
-     1u << XT_EV_TICKLE | 1u << XT_EV_LOST)
+     1u << XT_EV_SCHEDULE | 1u << XT_EV_TICKLE | 1u << XT_EV_LOST)
 
 struct survey_reader {
     struct xt_cursor cursor;
@@ -130,6 +130,9 @@ static bool see_record(struct survey_reader *r, const struct xt_layout_key *key,
         return true;
     case XT_EV_REPLENISH:
         return see_replenishment(r, layout, words);
+    case XT_EV_SCHEDULE:
+        r->out->schedule_records += layout->scheduler != XT_SCHED_UNKNOWN;
+        return true;
     case XT_EV_TICKLE: /* only Xen 4.5 and 4.6 wrote it without a TSC, see count_packing() */
         r->worker->old_packing += layout->event == 0x22801 && !XT_HAS_TSC(header) ? 1000 : 0;
         return true;
@@ -167,11 +170,10 @@ static bool goes_on(const struct xt_cursor *c)
     return xt_cursor_offset(c) < c->window_end && c->window_end < c->survey->data_end;
 }
 
-/* Up to the end of a window, or to damage. */
-static bool read_records(struct survey_reader *r)
+bool survey_reader_window(struct survey_reader *r)
 {
     struct xt_cursor *c = &r->cursor;
-    uint64_t *counts = r->worker->of_window;
+    uint64_t *counts = r->worker->layout_counts, by_scheduler[XT_N_SCHEDULERS] = { 0 };
     uint64_t records = 0, without_tsc = 0, odd_up_to = r->odd_up_to;
     bool ok = true, entered = false;
 
@@ -206,6 +208,7 @@ static bool read_records(struct survey_reader *r)
             see_unknown(r, header);
         } else {
             counts[key->row]++;
+            by_scheduler[key->scheduler]++;
             if (key->kind == XT_EV_RUNSTATE)
                 see_runstate(r, header, xt_load_word(at + 4 + 8 * XT_HAS_TSC(header)));
             else if (OF_INTEREST >> key->kind & 1)
@@ -213,29 +216,13 @@ static bool read_records(struct survey_reader *r)
         }
         c->at = at + bytes;
     }
+    for (int i = XT_SCHED_UNKNOWN + 1; i < XT_N_SCHEDULERS; i++)
+        r->out->class_records[i] += by_scheduler[i];
     r->odd_up_to = odd_up_to;
     r->out->records += records;
     r->out->tsc_records += records - without_tsc;
     r->out->last_tsc = MAX(r->out->last_tsc, c->tsc);
     return ok;
-}
-
-static void settle_counts(struct survey_reader *r)
-{
-    struct xt_pcpu_survey *out = r->out;
-    const struct xt_layout *layout;
-
-    for (unsigned i = 0; (layout = xt_layout_nth(r->layouts, i)); i++) {
-        uint64_t n = r->worker->of_window[i];
-        if (!n)
-            continue;
-        if (layout->scheduler) {
-            out->class_records[layout->scheduler] += n;
-            out->schedule_records += layout->kind == XT_EV_SCHEDULE ? n : 0;
-        }
-        r->worker->layout_counts[i] += n;
-        r->worker->of_window[i] = 0;
-    }
 }
 
 struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
@@ -258,14 +245,6 @@ uint64_t survey_reader_next(struct survey_reader *r, GError **error)
     struct xt_window window;
 
     return xt_cursor_peek(&r->cursor, &window, error) > 0 ? window.offset : UINT64_MAX;
-}
-
-bool survey_reader_window(struct survey_reader *r)
-{
-    bool ok = read_records(r);
-
-    settle_counts(r);
-    return ok;
 }
 
 void survey_reader_end(struct survey_reader *r)

@@ -21,7 +21,6 @@ bool survey_windows(struct xt_survey *survey, const struct xt_source *source, co
 /* What one worker found over all pCPUs that it read. */
 struct findings_of_worker {
     uint64_t *layout_counts;             /* records by xt_layout_number */
-    uint64_t *of_window;                 /* likewise, scratch */
     uint64_t old_packing, new_packing;   /* evidence */
     uint64_t unknown_records, malformed_records;
     bool has_extratime;

@@ -21,7 +21,7 @@ struct surveyor {
     unsigned n_layouts, n_workers;
     struct findings_of_worker *workers;
     unsigned *worker_of; /* by slot */
-    int failed;     /* atomic: nobody need go on */
+    int failed;          /* atomic: nobody need go on */
 };
 
 static int compare_bytes(const void *a, const void *b, void *user)
@@ -61,7 +61,6 @@ static void begin_worker(struct surveyor *r, struct findings_of_worker *w)
 {
     *w = (struct findings_of_worker){
         .layout_counts = g_new0(uint64_t, r->n_layouts),
-        .of_window = g_new0(uint64_t, r->n_layouts),
         .damage = { UINT64_MAX, NULL },
         .cut_at = UINT64_MAX,
         .notes = g_array_new(FALSE, FALSE, sizeof(struct survey_note)),
@@ -75,7 +74,6 @@ static void begin_worker(struct surveyor *r, struct findings_of_worker *w)
 static void end_worker(struct findings_of_worker *w)
 {
     g_free(w->layout_counts);
-    g_free(w->of_window);
     g_free(w->damage.what);
     g_array_unref(w->notes);
     g_clear_error(&w->error);
