@@ -13,7 +13,7 @@ struct survey_reader {
     struct xt_cursor cursor;
     const struct xt_layout_index *layouts;
     struct xt_pcpu_survey *out;
-    struct findings_of_worker *worker;
+    struct findings_of_worker *worker; /* whose turn it is */
     struct xt_chain *chain;
     uint64_t odd_up_to; /* a TSC that is not above it is one to look at: its predecessor's, or all for the first */
     uint32_t running; /* packed, who runs as far as runstates told; for telling the two packings apart */
@@ -170,13 +170,14 @@ static bool goes_on(const struct xt_cursor *c)
     return xt_cursor_offset(c) < c->window_end && c->window_end < c->survey->data_end;
 }
 
-bool survey_reader_window(struct survey_reader *r)
+bool survey_reader_window(struct survey_reader *r, struct findings_of_worker *worker)
 {
     struct xt_cursor *c = &r->cursor;
-    uint64_t *counts = r->worker->layout_counts, by_scheduler[XT_N_SCHEDULERS] = { 0 };
+    uint64_t *counts = worker->layout_counts, by_scheduler[XT_N_SCHEDULERS] = { 0 };
     uint64_t records = 0, without_tsc = 0, odd_up_to = r->odd_up_to;
     bool ok = true, entered = false;
 
+    r->worker = worker;
     while (ok) {
         bool safe = c->at < c->safe_end;
         if (!safe) {
@@ -186,15 +187,17 @@ bool survey_reader_window(struct survey_reader *r)
             entered = true;
             ok = loaded >= 0;
             if (loaded == 0 && goes_on(c)) /* the file ends within that record, but its window ends before */
-                is_damage(r, xt_load_word(c->at));
+                ok = !is_damage(r, xt_load_word(c->at));
             if (loaded <= 0)
                 break;
         }
         const char *at = c->at;
         uint32_t header = xt_load_word(at), bytes = xt_record_bytes(header);
         const struct xt_layout_key *key = xt_layout_lookup(r->layouts, header);
-        if (G_UNLIKELY(!key || (!safe && bytes > (size_t)(c->window_stop - at))) && is_damage(r, header))
+        if (G_UNLIKELY(!key || (!safe && bytes > (size_t)(c->window_stop - at))) && is_damage(r, header)) {
+            ok = false;
             break;
+        }
         records++;
         if (G_LIKELY(XT_HAS_TSC(header))) {
             uint64_t tsc = xt_load_tsc(at);
@@ -226,16 +229,15 @@ bool survey_reader_window(struct survey_reader *r)
 }
 
 struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
-                                        const struct xt_layout_index *layouts, struct findings_of_worker *worker)
+                                        const struct xt_layout_index *layouts, struct xt_series_spill *samples)
 {
     struct survey_reader *r = g_new0(struct survey_reader, 1);
 
     r->layouts = layouts;
     r->out = &survey->pcpus[slot];
-    r->worker = worker;
     r->chain = xt_chain_new();
     r->odd_up_to = UINT64_MAX;
-    xt_series_init(&r->out->samples, sizeof(struct xt_replenish_sample), worker->samples);
+    xt_series_init(&r->out->samples, sizeof(struct xt_replenish_sample), samples);
     xt_cursor_init(&r->cursor, source, survey, slot, xt_cursor_capacity(survey->n_pcpus));
     return r;
 }
@@ -247,10 +249,10 @@ uint64_t survey_reader_next(struct survey_reader *r, GError **error)
     return xt_cursor_peek(&r->cursor, &window, error) > 0 ? window.offset : UINT64_MAX;
 }
 
-void survey_reader_end(struct survey_reader *r)
+void survey_reader_end(struct survey_reader *r, struct findings_of_worker *worker)
 {
     if (xt_cursor_offset(&r->cursor) < r->cursor.window_end)
-        r->worker->cut_at = MIN(r->worker->cut_at, xt_cursor_offset(&r->cursor));
+        worker->cut_at = MIN(worker->cut_at, xt_cursor_offset(&r->cursor));
     r->out->frequency = xt_chain_estimate(r->chain);
     xt_chain_free(r->chain);
     xt_cursor_clear(&r->cursor);

@@ -18,7 +18,7 @@ void damage_found(struct damage *damage, uint64_t offset, char *what);
 bool survey_windows(struct xt_survey *survey, const struct xt_source *source, const char *spool_dir, struct damage *damage,
                     GError **error);
 
-/* What one worker found over all pCPUs that it read. */
+/* What one worker found in all windows that it read. */
 struct findings_of_worker {
     uint64_t *layout_counts;             /* records by xt_layout_number */
     uint64_t old_packing, new_packing;   /* evidence */
@@ -27,7 +27,6 @@ struct findings_of_worker {
     struct damage damage;
     uint64_t cut_at;                     /* the last window ends here with less than a record; UINT64_MAX */
     GArray *notes;                       /* of struct survey_note */
-    struct xt_spill *samples;            /* of the series of its pCPUs */
     GError *error;
 };
 
@@ -38,13 +37,14 @@ struct survey_note {
 };
 #define SURVEY_MALFORMED_NOTES 5
 
-/* Reads the records of a pCPU and fills in its struct xt_pcpu_survey. */
+/* Reads the records of a pCPU and fills in its struct xt_pcpu_survey: one worker at a time, though not always the same.
+ * samples: of its replenishments. */
 struct survey_reader;
 struct survey_reader *survey_reader_new(struct xt_survey *survey, uint32_t slot, const struct xt_source *source,
-                                        const struct xt_layout_index *layouts, struct findings_of_worker *worker);
+                                        const struct xt_layout_index *layouts, struct xt_series_spill *samples);
 /* Where its next window begins; UINT64_MAX if there is none, or with error set. */
 uint64_t survey_reader_next(struct survey_reader *reader, GError **error);
-/* Reads that window, or up to the damage that it finds. false with worker->error if it is unreadable. */
-bool survey_reader_window(struct survey_reader *reader);
+/* Reads that window. false if there is no going on: with worker->error, or the damage that it found. */
+bool survey_reader_window(struct survey_reader *reader, struct findings_of_worker *worker);
 /* Fills in what only all records tell, and frees. */
-void survey_reader_end(struct survey_reader *reader);
+void survey_reader_end(struct survey_reader *reader, struct findings_of_worker *worker);

@@ -12,7 +12,7 @@
 struct hopper {
     struct xt_survey *survey;
     const struct xt_source *source;
-    struct xt_spill *index; /* of windows */
+    struct xt_series_spill *index; /* of windows */
     char buffer[HOP_BYTES];
     uint64_t offset; /* in the file, of buffer[0] */
     size_t have;

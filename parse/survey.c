@@ -11,7 +11,7 @@
 
 #define SAMPLE_MEMORY (8u << 20) /* of all workers together */
 #define MAX_HELPERS 7
-#define PROGRESS_BYTES (4u << 20) /* between two reports */
+#define STRETCH_BYTES (1u << 20) /* of the file: from a pCPU's first window of a turn to its last */
 
 struct surveyor {
     struct xt_survey *survey;
@@ -20,37 +20,11 @@ struct surveyor {
     const struct xt_trace_options *options;
     unsigned n_layouts, n_workers;
     struct findings_of_worker *workers;
-    unsigned *worker_of; /* by slot */
-    int failed;          /* atomic: nobody need go on */
+    struct survey_reader **readers; /* by slot */
+    GMutex lock; /* of all that follows */
+    struct heap next;  /* the pCPUs that nobody reads just now, by where their next windows begin */
+    uint64_t stop;     /* what begins there or behind need not be read any more */
 };
-
-static int compare_bytes(const void *a, const void *b, void *user)
-{
-    const struct xt_pcpu_survey *pcpus = user, *x = &pcpus[*(const uint32_t *)a], *y = &pcpus[*(const uint32_t *)b];
-
-    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : x->pcpu - y->pcpu;
-}
-
-/* Each pCPU, that with most bytes first, goes to the worker who has least. */
-static void share_out(struct surveyor *r)
-{
-    struct xt_survey *s = r->survey;
-    uint32_t *order = g_new(uint32_t, s->n_pcpus + 1);
-    uint64_t *bytes = g_new0(uint64_t, r->n_workers);
-
-    for (uint32_t i = 0; i < s->n_pcpus; i++)
-        order[i] = i;
-    g_qsort_with_data(order, (gint)s->n_pcpus, sizeof(*order), compare_bytes, s->pcpus);
-    for (uint32_t i = 0; i < s->n_pcpus; i++) {
-        unsigned least = 0;
-        for (unsigned w = 1; w < r->n_workers; w++)
-            least = bytes[w] < bytes[least] ? w : least;
-        r->worker_of[order[i]] = least;
-        bytes[least] += s->pcpus[order[i]].bytes;
-    }
-    g_free(bytes);
-    g_free(order);
-}
 
 static void clear_note(gpointer data)
 {
@@ -64,11 +38,8 @@ static void begin_worker(struct surveyor *r, struct findings_of_worker *w)
         .damage = { UINT64_MAX, NULL },
         .cut_at = UINT64_MAX,
         .notes = g_array_new(FALSE, FALSE, sizeof(struct survey_note)),
-        .samples = xt_series_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY / r->n_workers,
-                                       r->options->spool_dir),
     };
     g_array_set_clear_func(w->notes, clear_note);
-    g_ptr_array_add(r->survey->spills, w->samples);
 }
 
 static void end_worker(struct findings_of_worker *w)
@@ -79,58 +50,74 @@ static void end_worker(struct findings_of_worker *w)
     g_clear_error(&w->error);
 }
 
+/* Nobody else is at work. */
+static void begin_pcpus(struct surveyor *r)
+{
+    struct xt_survey *s = r->survey;
+    struct xt_series_spill *samples =
+        xt_series_spill_new(sizeof(struct xt_replenish_sample), SAMPLE_MEMORY, r->options->spool_dir);
+    struct findings_of_worker *w = &r->workers[0];
+
+    g_ptr_array_add(s->spills, samples);
+    g_mutex_init(&r->lock);
+    r->readers = g_new0(struct survey_reader *, s->n_pcpus + 1);
+    for (uint32_t i = 0; i < s->n_pcpus && !w->error; i++) {
+        r->readers[i] = survey_reader_new(s, i, r->source, r->layouts, samples);
+        heap_add(&r->next, survey_reader_next(r->readers[i], &w->error), i);
+    }
+    heap_order(&r->next);
+    r->stop = w->error ? 0 : UINT64_MAX;
+}
+
+/* Nor here. */
+static void end_pcpus(struct surveyor *r)
+{
+    for (uint32_t i = 0; i < r->survey->n_pcpus && r->readers[i]; i++)
+        survey_reader_end(r->readers[i], &r->workers[0]);
+    g_free(r->readers);
+    heap_clear(&r->next);
+    g_mutex_clear(&r->lock);
+}
+
 static void progress(const struct surveyor *r, uint64_t done)
 {
     if (r->options->progress)
         r->options->progress(r->options->user, MIN(done, r->survey->bytes), r->survey->bytes);
 }
 
-/* Whose window is next in the file comes first. false with error. */
-static bool read_windows(struct surveyor *r, struct heap *next, struct survey_reader *const *readers, unsigned worker)
+/* The next stretch of a pCPU. Its windows that begin before the end of it are read. */
+static uint64_t read_stretch(struct surveyor *r, struct survey_reader *reader, uint64_t end, struct findings_of_worker *w)
 {
-    struct findings_of_worker *w = &r->workers[worker];
-    uint64_t told = 0;
+    uint64_t next;
 
-    while (next->n && w->damage.offset == UINT64_MAX && !g_atomic_int_get(&r->failed)) {
-        struct survey_reader *reader = readers[next->keys[0].who];
-        if (!survey_reader_window(reader))
-            return false;
-        uint64_t then = survey_reader_next(reader, &w->error);
-        if (w->error)
-            return false;
-        if (then == UINT64_MAX)
-            heap_remove(next);
-        else
-            heap_replace(next, then);
-        if (worker == 0 && next->n && next->keys[0].at >= told + PROGRESS_BYTES)
-            progress(r, told = next->keys[0].at);
-    }
-    return true;
+    do {
+        if (!survey_reader_window(reader, w))
+            return UINT64_MAX;
+        next = survey_reader_next(reader, &w->error);
+    } while (next < end);
+    return next;
 }
 
-/* Reads the pCPUs of one worker. */
+/* Reads stretches, the first in the file first, as long as there are any that no other worker reads. */
 static void work(gpointer user, unsigned worker)
 {
     struct surveyor *r = user;
-    struct xt_survey *s = r->survey;
     struct findings_of_worker *w = &r->workers[worker];
-    struct survey_reader **readers = g_new0(struct survey_reader *, s->n_pcpus + 1);
-    struct heap next = { 0 };
 
-    for (uint32_t i = 0; i < s->n_pcpus && !w->error; i++) {
-        if (r->worker_of[i] != worker)
-            continue;
-        readers[i] = survey_reader_new(s, i, r->source, r->layouts, w);
-        heap_add(&next, survey_reader_next(readers[i], &w->error), i);
+    g_mutex_lock(&r->lock);
+    while (r->next.n && r->next.keys[0].at < r->stop) {
+        struct heap_key first = r->next.keys[0];
+        heap_remove(&r->next);
+        g_mutex_unlock(&r->lock);
+        if (worker == 0)
+            progress(r, first.at);
+        uint64_t next = read_stretch(r, r->readers[first.who], first.at + STRETCH_BYTES, w);
+        g_mutex_lock(&r->lock);
+        if (next != UINT64_MAX)
+            heap_push(&r->next, next, first.who);
+        r->stop = w->error ? 0 : MIN(r->stop, w->damage.offset);
     }
-    heap_order(&next);
-    if (w->error || !read_windows(r, &next, readers, worker))
-        g_atomic_int_set(&r->failed, 1);
-    for (uint32_t i = 0; i < s->n_pcpus; i++)
-        if (readers[i])
-            survey_reader_end(readers[i]);
-    heap_clear(&next);
-    g_free(readers);
+    g_mutex_unlock(&r->lock);
 }
 
 static int compare_notes(const void *a, const void *b)
@@ -251,11 +238,11 @@ static bool read_pcpus(struct surveyor *r, struct damage *damage, GError **error
 
     r->n_workers = 1 + xt_parallel_helpers(MIN(MAX_HELPERS, MAX(s->n_pcpus, 1) - 1));
     r->workers = g_new0(struct findings_of_worker, r->n_workers);
-    r->worker_of = g_new(unsigned, s->n_pcpus + 1);
-    share_out(r);
     for (unsigned i = 0; i < r->n_workers; i++)
         begin_worker(r, &r->workers[i]);
+    begin_pcpus(r);
     xt_parallel_run(r->n_workers, work, r);
+    end_pcpus(r);
     progress(r, s->bytes);
     for (unsigned i = 0; i < r->n_workers; i++) {
         struct findings_of_worker *w = &r->workers[i];
@@ -272,7 +259,6 @@ static bool read_pcpus(struct surveyor *r, struct damage *damage, GError **error
     for (unsigned i = 0; i < r->n_workers; i++)
         end_worker(&r->workers[i]);
     g_free(r->workers);
-    g_free(r->worker_of);
     return ok;
 }
 
@@ -288,7 +274,7 @@ static struct xt_survey *read_until(const struct xt_source *source, uint64_t lim
     s->layout_counts = g_new0(uint64_t, r.n_layouts);
     s->bytes = source->bytes;
     s->data_end = limit;
-    s->spills = g_ptr_array_new_with_free_func((GDestroyNotify)xt_spill_free);
+    s->spills = g_ptr_array_new_with_free_func((GDestroyNotify)xt_series_spill_free);
     if (survey_windows(s, source, options->spool_dir, damage, error) && read_pcpus(&r, damage, error))
         return s;
     xt_survey_free(s);

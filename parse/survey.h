@@ -82,7 +82,7 @@ struct xt_survey {
     char generation[64];
     uint32_t n_pcpus;
     struct xt_pcpu_survey *pcpus; /* ascending pCPU number; a record's slot indexes this */
-    GPtrArray *spills;            /* of struct xt_spill: those of the pCPUs' series */
+    GPtrArray *spills;            /* of struct xt_series_spill: those of the pCPUs' series */
     uint64_t *layout_counts;         /* records by xt_layout_number */
     struct xt_frequency frequency;   /* all pCPUs combined */
 };
