@@ -11,7 +11,7 @@
 #define MAX_HELD 16   /* changes of one VCPU that wait for the one before them */
 #define MAX_FRESH 8   /* changes after which what precedes the first one of them must have come */
 #define FIRST_LIMIT (INT64_C(1) << 16) /* cycles, some 20 us */
-#define LAST_LIMIT (INT64_C(1) << 32)  /* a second or two */
+#define LAST_LIMIT (INT64_C(1) << 22)  /* a millisecond or two */
 #define NO_BOUND INT64_MIN
 #define LARGEST (INT64_C(1) << 50) /* cycles, some days: beyond that nothing is learned, and sums stay within 64 bits */
 
@@ -41,6 +41,7 @@ struct skew {
     uint32_t losses, open_gaps;
     uint64_t contradictions; /* changes that the TSCs put before what must precede them */
     uint64_t broken; /* chains that could not be followed, and were begun anew */
+    uint64_t broken_before; /* with no offsets */
     int64_t worst; /* the farthest contradiction, in cycles */
     int64_t limit; /* farther ones are not believed yet: the larger a skew, the more likely is another change taken for
                       the one that comes next */
@@ -299,25 +300,52 @@ static bool solve(struct skew *k)
     return new;
 }
 
-/* Offsets with which all changes are in order: from small ones to large. */
+/* With the offsets at hand everything is in its order. */
+static bool is_clean(const struct skew *k)
+{
+    return k->contradictions == 0 && k->broken <= k->broken_before;
+}
+
+/* Offsets with which all changes are in order, and their ranges: from those at hand, first by small steps. */
 static bool find_offsets(struct skew *k, struct xt_trace *view, bool *found, GError **error)
 {
-    uint64_t broken = 0;
+    bool solved = false;
 
     for (k->limit = FIRST_LIMIT; k->limit <= LAST_LIMIT; k->limit *= 2) {
-        bool first = k->limit == FIRST_LIMIT;
         if (!read_changes(k, view, error))
             return false;
-        if (first) {
-            k->survey->contradictions = k->contradictions;
-            k->survey->disorder = (uint64_t)k->worst;
-            broken = k->broken;
-        }
-        *found = !first && k->contradictions == 0 && k->broken <= broken;
-        if (k->contradictions == 0 || !solve(k))
+        *found = is_clean(k);
+        if (*found && solved)
+            return true;
+        solved = true;
+        if (!solve(k))
             return true;
     }
+    *found = false;
     return true;
+}
+
+/* As the TSCs stand. */
+static bool count_contradictions(struct skew *k, struct xt_trace *view, GError **error)
+{
+    k->limit = 0;
+    if (!read_changes(k, view, error))
+        return false;
+    k->survey->contradictions = k->contradictions;
+    k->survey->disorder = (uint64_t)k->worst;
+    k->broken_before = k->broken;
+    return true;
+}
+
+static bool guess_offsets(struct skew *k, const struct xt_trace *trace, GError **error)
+{
+    int64_t *offsets = g_new0(int64_t, k->n);
+    bool ok = xt_skew_guess(trace, offsets, error);
+
+    for (uint32_t i = 0; i < k->n; i++)
+        k->survey->pcpus[i].tsc_offset = (struct xt_tsc_offset){ offsets[i], INT64_MIN, INT64_MAX };
+    g_free(offsets);
+    return ok;
 }
 
 /* The range of TSCs as corrected. False if one would wrap around. */
@@ -355,7 +383,11 @@ bool xt_skew_look(struct xt_trace *trace, GError **error)
     k.chains = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     k.latest = g_new0(uint64_t, k.n);
     k.bounds = g_new(int64_t, (size_t)k.n * k.n);
-    bool ok = find_offsets(&k, view, &found, error);
+    bool ok = count_contradictions(&k, view, error);
+    if (ok && k.contradictions)
+        ok = find_offsets(&k, view, &found, error);
+    if (ok && k.survey->contradictions && !found)
+        ok = guess_offsets(&k, trace, error) && find_offsets(&k, view, &found, error);
     found = found && correct_range(survey);
     for (uint32_t i = 0; !found && i < k.n; i++)
         survey->pcpus[i].tsc_offset = XT_NO_TSC_OFFSET;

@@ -10,3 +10,7 @@
  * the TSCs contradict (contradictions, disorder) and has the offsets that set that right, if there are any (tsc_offset, and
  * first_tsc and last_tsc accordingly): what was read of trace before was read in another order. Looks only once. */
 bool xt_skew_look(struct xt_trace *trace, GError **error);
+
+/* skew-guess.c: how far TSCs may be off, from coincidences in a part of the trace: offsets by slot, in cycles beside any one
+ * of them; 0 where nothing tells. Proves nothing. */
+bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **error);
