@@ -1,7 +1,8 @@
 /* Where TSCs are far off, nobody knows any more which change of a VCPU follows which. Two things still tell. xentrace writes
  * the windows of all pCPUs in turn, so their order in the file gives each offset a range. And a VCPU that becomes able to run,
  * or leaves one pCPU, often starts on another one within microseconds: of all the distances between such moments on two
- * pCPUs, that which occurs far more often than others is how far their TSCs are apart. */
+ * pCPUs, those that occur far more often than others may be how far their TSCs are apart. Periodic VCPUs have several of that
+ * kind; the right one does not let a VCPU run in two places at once. */
 #include <stdlib.h>
 
 #include "parse/cursor.h"
@@ -12,15 +13,17 @@
 #define FAR (INT64_C(1) << 50)  /* cycles: no bound, yet sums stay within 64 bits */
 #define N_BINS (1u << 16)
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
-#define LEAST_VOTES 12 /* for the most frequent distance */
-#define FAR_MORE 4     /* times as many as the mean distance has */
+#define LEAST_VOTES 4  /* for a distance */
+#define WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
 
-/* A VCPU becomes able to run on a pCPU, or starts to. */
+#define MAX_CANDIDATES 1024
+
+/* A change of a VCPU, written by a pCPU. */
 struct moment {
     uint64_t tsc;
     uint32_t id;
-    uint32_t slot : 31;
-    uint32_t starts : 1;
+    uint32_t slot : 29;
+    uint32_t starts : 1, stops : 1, able : 1; /* it begins to run there, ends to; becomes runnable */
 };
 
 struct pcpu {
@@ -28,9 +31,9 @@ struct pcpu {
     uint64_t latest;     /* its largest TSC so far; 0: none yet */
     uint64_t reference_at_read; /* that of the reference when this pCPU's last window was read; 0: none was */
     uint64_t at_reference_read; /* that of this pCPU when the reference's last window was read */
-    int64_t min, max;    /* range of its offset by the order of windows */
-    int64_t offset;      /* beside the reference, in cycles */
-    bool aligned;
+    int64_t min, max;    /* range of its offset beside the reference, by the order of windows */
+    int64_t offset;      /* in cycles */
+    bool aligned;        /* with all others that are */
 };
 
 /* All moments of one VCPU on one pCPU. */
@@ -80,8 +83,10 @@ static void see_record(struct guess *g, uint32_t slot, const char *record, uint3
         .id = xt_load_words(record, header, copy)[0],
         .slot = slot,
         .starts = (event >> 4 & 3) == XT_RUNNING,
+        .stops = (event >> 8 & 3) == XT_RUNNING,
+        .able = (event >> 4 & 3) == XT_RUNNABLE,
     };
-    if (moment.id >> 16 != XT_IDLE_DOMID && (moment.starts || (event >> 4 & 3) == XT_RUNNABLE))
+    if (moment.id >> 16 != XT_IDLE_DOMID)
         g_array_append_val(g->moments, moment);
 }
 
@@ -156,85 +161,196 @@ static void find_stretches(struct guess *g)
     }
 }
 
-/* Distances in [from, from + N_BINS * width) from the moments of a VCPU on one pCPU to those on an aligned one. */
-static void vote(struct guess *g, const struct stretch *a, const struct stretch *b, int64_t from, int64_t width)
+struct candidate {
+    int64_t offset;
+    uint64_t votes;
+    uint64_t doubled; /* starts while the VCPU runs on the other pCPU */
+};
+
+/* What a look at the moments of a VCPU on two pCPUs, the second of which is aligned, is to find out. */
+struct look {
+    void (*at)(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look);
+    int64_t from, to, width; /* of the distances to vote for, the last of a bin */
+    struct candidate *candidate;
+};
+
+/* At all that a pCPU has in common with others that are aligned. */
+static void look_at_pairs(struct guess *g, uint32_t slot, struct look *look)
+{
+    const struct stretch *all = (const struct stretch *)(const void *)g->stretches->data, *end = all + g->stretches->len;
+
+    for (const struct stretch *vcpu = all, *next; vcpu < end; vcpu = next) {
+        for (next = vcpu; next < end && next->id == vcpu->id; next++)
+            ;
+        for (const struct stretch *a = vcpu; a < next; a++)
+            for (const struct stretch *b = a->slot == slot ? vcpu : next; b < next; b++)
+                if (g->pcpus[b->slot].aligned && b != a)
+                    look->at(g, a, b, look);
+    }
+}
+
+static int64_t distance_of(const struct guess *g, const struct moment *from, const struct moment *to)
+{
+    return (int64_t)(to->tsc - from->tsc) + g->pcpus[to->slot].offset;
+}
+
+/* Each coincidence votes for the distance that it needs. */
+static void vote(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look)
 {
     const struct moment *moments = (const struct moment *)(const void *)g->moments->data;
-    int64_t offset = g->pcpus[b->slot].offset, to = from + (int64_t)N_BINS * width;
     guint low = b->first;
 
     for (guint i = a->first; i < a->end; i++) {
-        while (low < b->end && (int64_t)(moments[low].tsc - moments[i].tsc) + offset < from)
+        while (low < b->end && distance_of(g, &moments[i], &moments[low]) < look->from)
             low++;
         for (guint j = low; j < b->end; j++) {
-            int64_t distance = (int64_t)(moments[j].tsc - moments[i].tsc) + offset;
-            if (distance >= to)
+            int64_t distance = distance_of(g, &moments[i], &moments[j]);
+            if (distance >= look->to)
                 break;
-            if (moments[i].starts != moments[j].starts)
-                g->votes[(distance - from) / width]++;
+            if ((moments[i].starts && moments[j].able) || (moments[i].able && moments[j].starts))
+                g->votes[(distance - look->from) / look->width]++;
         }
     }
 }
 
-/* The distance that most are for, of two bins side by side; false if no distance stands out. */
-static bool count_votes(const struct guess *g, int64_t from, int64_t width, int64_t *distance)
+/* Does the VCPU run on both at once, if what a tells is shifted? */
+static void count_doubled(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look)
 {
-    uint64_t all = 0, most = 0;
-    uint32_t best = 0;
+    struct candidate *c = look->candidate;
+    const struct moment *moments = (const struct moment *)(const void *)g->moments->data;
+    bool runs_on_a = false, runs_on_b = false;
+    guint i = a->first, j = b->first;
 
+    while (i < a->end && j < b->end) {
+        bool a_first = distance_of(g, &moments[i], &moments[j]) > c->offset;
+        const struct moment *moment = a_first ? &moments[i++] : &moments[j++];
+        bool *runs_here = a_first ? &runs_on_a : &runs_on_b;
+        c->doubled += moment->starts && (a_first ? runs_on_b : runs_on_a);
+        if (moment->starts || moment->stops)
+            *runs_here = moment->starts;
+    }
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->votes != y->votes)
+        return x->votes > y->votes ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* The offsets in [from, to) that most are for, of two bins side by side. */
+static GArray *find_candidates(struct guess *g, uint32_t slot, int64_t from, int64_t to, int64_t width)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(struct candidate));
+
+    memset(g->votes, 0, N_BINS * sizeof(*g->votes));
+    look_at_pairs(g, slot, &(struct look){ .at = vote, .from = from, .to = to, .width = width });
     for (uint32_t i = 0; i + 1 < N_BINS; i++) {
-        all += g->votes[i];
-        if (g->votes[i] + (uint64_t)g->votes[i + 1] <= most)
-            continue;
-        most = g->votes[i] + (uint64_t)g->votes[i + 1];
-        best = i;
+        struct candidate c = { .offset = from + (int64_t)(i + 1) * width,
+                               .votes = (uint64_t)g->votes[i] + g->votes[i + 1] };
+        if (c.votes >= LEAST_VOTES)
+            g_array_append_val(found, c);
     }
-    *distance = from + (int64_t)(best + 1) * width;
-    return most >= LEAST_VOTES && most > FAR_MORE * 2 * all / N_BINS;
+    g_array_sort(found, compare_candidates);
+    return found;
 }
 
-/* Looks for the offset of a pCPU beside those that are aligned, from a wide range to a narrow one. */
-static bool align(struct guess *g, uint32_t slot)
+/* Looks closer until it is known to NARROW. */
+static void narrow_down(struct guess *g, uint32_t slot, int64_t width, struct candidate *c)
 {
-    struct pcpu *p = &g->pcpus[slot];
-    int64_t from = p->min, width = MAX((p->max - p->min) / N_BINS + 1, NARROW);
-
-    for (;; width = MAX(width / (N_BINS / 4), NARROW)) {
-        memset(g->votes, 0, N_BINS * sizeof(*g->votes));
-        for (guint i = 0; i < g->stretches->len; i++) {
-            const struct stretch *a = &g_array_index(g->stretches, struct stretch, i);
-            if (a->slot != slot)
-                continue;
-            guint first = i;
-            while (first && g_array_index(g->stretches, struct stretch, first - 1).id == a->id)
-                first--;
-            for (guint j = first; j < g->stretches->len; j++) {
-                const struct stretch *b = &g_array_index(g->stretches, struct stretch, j);
-                if (b->id != a->id)
-                    break;
-                if (g->pcpus[b->slot].aligned)
-                    vote(g, a, b, from, width);
-            }
-        }
-        if (!count_votes(g, from, width, &p->offset))
-            return false;
-        if (width == NARROW)
-            return true;
-        from = p->offset - 2 * width;
+    while (width > NARROW) {
+        int64_t from = c->offset - width, to = c->offset + width;
+        width = MAX(2 * width / N_BINS + 1, NARROW);
+        GArray *found = find_candidates(g, slot, from, to, width);
+        if (found->len)
+            *c = g_array_index(found, struct candidate, 0);
+        g_array_unref(found);
     }
 }
 
+static void count_all_doubled(struct guess *g, uint32_t slot, struct candidate *c)
+{
+    c->doubled = 0;
+    look_at_pairs(g, slot, &(struct look){ .at = count_doubled, .candidate = c });
+}
+
+/* The range of its offset by those of the pCPUs that are aligned. */
+static void range_of(const struct guess *g, uint32_t slot, int64_t *from, int64_t *to)
+{
+    const struct pcpu *p = &g->pcpus[slot];
+
+    *from = -FAR;
+    *to = FAR;
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct pcpu *other = &g->pcpus[i];
+        if (!other->aligned)
+            continue;
+        *from = MAX(*from, other->offset + p->min - other->max);
+        *to = MIN(*to, other->offset + p->max - other->min);
+    }
+    if (*from > *to) { /* clocks that drift */
+        *from = p->min - g->pcpus[g->reference].max;
+        *to = MAX(p->max, *from);
+    }
+}
+
+/* The offset that fits those that are aligned best: none if that does. */
+static int64_t align(struct guess *g, uint32_t slot, uint64_t evidence)
+{
+    struct candidate best = { 0 };
+    int64_t from, to;
+
+    range_of(g, slot, &from, &to);
+    count_all_doubled(g, slot, &best);
+    if (!best.doubled && from <= 0 && to >= 0)
+        return 0;
+    int64_t width = MAX((to - from) / N_BINS + 1, NARROW);
+    GArray *candidates = find_candidates(g, slot, from, to, width);
+    guint most = (guint)CLAMP(WORK / (evidence + 1), 16, MAX_CANDIDATES);
+    for (guint i = 0; i < MIN(candidates->len, most); i++) {
+        struct candidate *c = &g_array_index(candidates, struct candidate, i);
+        narrow_down(g, slot, width, c);
+        count_all_doubled(g, slot, c);
+        if (c->doubled < best.doubled || (i == 0 && (from > 0 || to < 0)))
+            best = *c;
+    }
+    g_array_unref(candidates);
+    return best.offset;
+}
+
+/* How many moments each pCPU that is not aligned shares with those that are. */
+static void count_evidence(const struct guess *g, uint64_t *evidence)
+{
+    const struct stretch *all = (const struct stretch *)(const void *)g->stretches->data, *end = all + g->stretches->len;
+
+    memset(evidence, 0, g->n * sizeof(*evidence));
+    for (const struct stretch *vcpu = all, *next; vcpu < end; vcpu = next) {
+        uint64_t aligned = 0;
+        for (next = vcpu; next < end && next->id == vcpu->id; next++)
+            aligned += g->pcpus[next->slot].aligned ? next->end - next->first : 0;
+        for (const struct stretch *s = vcpu; s < next; s++)
+            evidence[s->slot] += g->pcpus[s->slot].aligned ? 0 : MIN(aligned, s->end - s->first);
+    }
+}
+
+/* One after the other, that of which most is known first. */
 static void align_all(struct guess *g)
 {
-    bool progress = true;
+    uint64_t *evidence = g_new(uint64_t, g->n);
 
-    g->pcpus[g->reference].aligned = true;
-    while (progress) {
-        progress = false;
+    for (uint32_t next = g->reference; next != UINT32_MAX;) {
+        g->pcpus[next].aligned = true;
+        count_evidence(g, evidence);
+        next = UINT32_MAX;
         for (uint32_t i = 0; i < g->n; i++)
-            if (!g->pcpus[i].aligned && align(g, i))
-                progress = g->pcpus[i].aligned = true;
+            if (evidence[i] && (next == UINT32_MAX || evidence[i] > evidence[next]))
+                next = i;
+        if (next != UINT32_MAX)
+            g->pcpus[next].offset = align(g, next, evidence[next]);
     }
+    g_free(evidence);
 }
 
 /* Without a range by windows, any offset by which the pCPU shares some of its time with the reference. */
@@ -243,6 +359,10 @@ static void complete_range(const struct guess *g, uint32_t slot)
     const struct xt_pcpu_survey *p = &g->survey->pcpus[slot], *reference = &g->survey->pcpus[g->reference];
     struct pcpu *out = &g->pcpus[slot];
 
+    if (slot == g->reference) {
+        out->min = out->max = 0;
+        return;
+    }
     if (out->min > out->max) /* clocks that drift */
         out->min = -FAR;
     if (out->min == -FAR)
@@ -276,7 +396,7 @@ bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **err
         align_all(&g);
     }
     for (uint32_t i = 0; i < g.n; i++) {
-        offsets[i] = g.pcpus[i].aligned ? g.pcpus[i].offset : 0;
+        offsets[i] = g.pcpus[i].offset;
         xt_cursor_clear(&g.pcpus[i].cursor);
     }
     g_free(g.votes);

@@ -15,9 +15,8 @@ import tempfile
 COUNTS = ("dispatches", "wakeups", "preemptions", "depletions", "migrations", "replenishments")
 # policy, how many pCPUs, fault's US
 CASES = [(p, n, us) for p in ("gedf", "pedf", "credit", "credit2", "null") for n, us in ((1, 3), (1, 40), (3, 10))]
-CASES += [("credit", 2, 200)]
-# A VCPU does several things meanwhile: which change comes next may not be found, and then that must be said.
-FAR = [("gedf", 1, 400), ("gedf", 1, 100000)]
+# a VCPU does several things meanwhile
+CASES += [("credit", 2, 200), ("gedf", 1, 400), ("gedf", 1, 100000), ("gedf", 3, 2000), ("credit", 2, 30000), ("credit2", 1, 1e8)]
 
 
 def rows(folder, name):
@@ -111,16 +110,16 @@ def main():
     number = 0
     with tempfile.TemporaryDirectory() as top:
         for seed in range(seeds):
-            for case in CASES + FAR:
+            for case in CASES:
                 policy, n, us = case
                 number += 1
                 folder = os.path.join(top, str(number))
                 run(synth, "--policy", policy, "--pcpus", "8", "--vcpus", "12", "--seconds", "1", "--seed", str(seed + 40),
-                    "--fault", f"tsc-skew:{n}:{us}", "-o", folder)
+                    "--fault", f"tsc-skew:{n}:{us:.0f}", "-o", folder)
                 wrong, r = check(tools, folder)
-                if case in CASES and not wrong and r["tsc_contradictions"] and not r["tsc_corrected"]:
+                if not wrong and r["tsc_contradictions"] and not r["tsc_corrected"]:
                     wrong = ["found, but not corrected"]
-                print(f"{'not ok' if wrong else 'ok'} {number} - {policy}, {n} of 8 pCPUs off by about {us} us, seed {seed + 40}")
+                print(f"{'not ok' if wrong else 'ok'} {number} - {policy}, {n} of 8 pCPUs off by about {us:.0f} us, seed {seed + 40}")
                 for w in wrong[:10]:
                     print(f"# {w}")
     print(f"1..{number}")
