@@ -13,10 +13,12 @@
 #define FAR (INT64_C(1) << 50)  /* cycles: no bound, yet sums stay within 64 bits */
 #define N_BINS (1u << 16)
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
-#define LEAST_VOTES 4  /* for a distance */
+#define LEAST_VOTES 2  /* for a distance */
 #define WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
 
-#define MAX_CANDIDATES 1024
+#define MAX_CANDIDATES 4096
+#define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
+#define FEW_DOUBLED 50  /* at most one in so many of the moments that tell */
 
 /* A change of a VCPU, written by a pCPU. */
 struct moment {
@@ -297,7 +299,7 @@ static void range_of(const struct guess *g, uint32_t slot, int64_t *from, int64_
 }
 
 /* The offset that fits those that are aligned best: none if that does. */
-static int64_t align(struct guess *g, uint32_t slot, uint64_t evidence)
+static struct candidate align(struct guess *g, uint32_t slot, uint64_t evidence)
 {
     struct candidate best = { 0 };
     int64_t from, to;
@@ -305,7 +307,7 @@ static int64_t align(struct guess *g, uint32_t slot, uint64_t evidence)
     range_of(g, slot, &from, &to);
     count_all_doubled(g, slot, &best);
     if (!best.doubled && from <= 0 && to >= 0)
-        return 0;
+        return best;
     int64_t width = MAX((to - from) / N_BINS + 1, NARROW);
     GArray *candidates = find_candidates(g, slot, from, to, width);
     guint most = (guint)CLAMP(WORK / (evidence + 1), 16, MAX_CANDIDATES);
@@ -317,7 +319,7 @@ static int64_t align(struct guess *g, uint32_t slot, uint64_t evidence)
             best = *c;
     }
     g_array_unref(candidates);
-    return best.offset;
+    return best;
 }
 
 /* How many moments each pCPU that is not aligned shares with those that are. */
@@ -335,21 +337,40 @@ static void count_evidence(const struct guess *g, uint64_t *evidence)
     }
 }
 
-/* One after the other, that of which most is known first. */
+/* Of those that are not aligned, the one that fits in best: of which most is known, unless it fits nowhere yet. */
+static bool align_next(struct guess *g, uint64_t *evidence)
+{
+    uint32_t best = UINT32_MAX;
+    double best_share = 1;
+
+    count_evidence(g, evidence);
+    for (int tries = 0; tries < MAX_DOUBTS && best_share > 1.0 / FEW_DOUBLED; tries++) {
+        uint32_t next = 0;
+        for (uint32_t i = 1; i < g->n; i++)
+            next = evidence[i] > evidence[next] ? i : next;
+        if (!evidence[next])
+            break;
+        struct candidate c = align(g, next, evidence[next]);
+        double share = (double)c.doubled / (double)evidence[next];
+        if (best == UINT32_MAX || share < best_share) {
+            best = next;
+            best_share = share;
+            g->pcpus[next].offset = c.offset;
+        }
+        evidence[next] = 0;
+    }
+    if (best != UINT32_MAX)
+        g->pcpus[best].aligned = true;
+    return best != UINT32_MAX;
+}
+
 static void align_all(struct guess *g)
 {
     uint64_t *evidence = g_new(uint64_t, g->n);
 
-    for (uint32_t next = g->reference; next != UINT32_MAX;) {
-        g->pcpus[next].aligned = true;
-        count_evidence(g, evidence);
-        next = UINT32_MAX;
-        for (uint32_t i = 0; i < g->n; i++)
-            if (evidence[i] && (next == UINT32_MAX || evidence[i] > evidence[next]))
-                next = i;
-        if (next != UINT32_MAX)
-            g->pcpus[next].offset = align(g, next, evidence[next]);
-    }
+    g->pcpus[g->reference].aligned = true;
+    while (align_next(g, evidence))
+        ;
     g_free(evidence);
 }
 
