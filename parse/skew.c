@@ -23,9 +23,8 @@ struct change {
 
 /* What one VCPU's changes tell. */
 struct chain {
-    struct change last; /* the latest one that is in its place */
+    struct change first, last; /* of those that are in their place */
     bool known;
-    uint8_t begins_in;  /* the state before all that is in its place */
     uint32_t n;         /* changes in their place */
     uint32_t losses;    /* as they were then: later ones make it unknown */
     uint32_t n_held;
@@ -40,8 +39,8 @@ struct skew {
     uint64_t *latest;   /* by slot: largest TSC so far */
     uint32_t losses, open_gaps;
     uint64_t contradictions; /* changes that the TSCs put before what must precede them */
-    uint64_t broken; /* chains that could not be followed, and were begun anew */
-    uint64_t broken_before; /* with no offsets */
+    uint64_t unplaced;       /* changes that no chain had a place for */
+    uint64_t unplaced_before; /* with no offsets */
     int64_t worst; /* the farthest contradiction, in cycles */
     int64_t limit; /* farther ones are not believed yet: the larger a skew, the more likely is another change taken for
                       the one that comes next */
@@ -92,7 +91,7 @@ static void accept(struct skew *k, struct chain *c, const struct change *change)
     if (c->known)
         link_changes(k, &c->last, change);
     else
-        c->begins_in = change->old_state;
+        c->first = *change;
     c->last = *change;
     c->known = true;
     c->n++;
@@ -120,6 +119,14 @@ static bool accept_held(struct skew *k, struct chain *c)
     return false;
 }
 
+/* Does it precede the one that seemed to be the first? */
+static bool is_before_first(const struct skew *k, const struct chain *c, const struct change *change)
+{
+    return change->new_state == c->first.old_state &&
+           (change->new_state != XT_RUNNING || change->slot == c->first.slot) &&
+           (int64_t)(change->tsc - c->first.tsc) <= k->limit;
+}
+
 static void see_change(struct skew *k, struct chain *c, const struct change *change)
 {
     if (c->losses != k->losses) {
@@ -132,12 +139,13 @@ static void see_change(struct skew *k, struct chain *c, const struct change *cha
             ;
         return;
     }
-    if (c->n < MAX_FRESH && change->new_state == c->begins_in) { /* it precedes the one that seemed to be the first */
-        c->begins_in = change->old_state;
+    if (c->n < MAX_FRESH && is_before_first(k, c, change)) {
+        link_changes(k, change, &c->first);
+        c->first = *change;
         return;
     }
     if (c->n_held == MAX_HELD) { /* there is no such order */
-        k->broken++;
+        k->unplaced += c->n_held + 1;
         begin_anew(c);
         return;
     }
@@ -171,13 +179,15 @@ static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
 {
     struct xt_record record;
     GError *failed = NULL;
+    GHashTableIter chains;
+    gpointer chain;
 
     g_hash_table_remove_all(k->chains);
     for (size_t i = 0; i < (size_t)k->n * k->n; i++)
         k->bounds[i] = NO_BOUND;
     memset(k->latest, 0, k->n * sizeof(k->latest[0]));
     k->losses = k->open_gaps = 0;
-    k->contradictions = k->broken = 0;
+    k->contradictions = k->unplaced = 0;
     k->worst = 0;
     xt_trace_rewind(view);
     while (xt_trace_next_or_gap(view, &record, &failed)) {
@@ -188,6 +198,9 @@ static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
             see_runstate(k, &record);
         }
     }
+    g_hash_table_iter_init(&chains, k->chains);
+    while (g_hash_table_iter_next(&chains, NULL, &chain))
+        k->unplaced += ((const struct chain *)chain)->n_held;
     if (failed)
         g_propagate_error(error, failed);
     return !failed;
@@ -300,10 +313,11 @@ static bool solve(struct skew *k)
     return new;
 }
 
-/* With the offsets at hand everything is in its order. */
+/* With the offsets at hand everything is in an order, and more has its place than without. */
 static bool is_clean(const struct skew *k)
 {
-    return k->contradictions == 0 && k->broken <= k->broken_before;
+    return k->contradictions == 0 && k->unplaced <= k->unplaced_before &&
+           (k->survey->contradictions || k->unplaced < k->unplaced_before);
 }
 
 /* Offsets with which all changes are in order, and their ranges: from those at hand, first by small steps. */
@@ -333,19 +347,38 @@ static bool count_contradictions(struct skew *k, struct xt_trace *view, GError *
         return false;
     k->survey->contradictions = k->contradictions;
     k->survey->disorder = (uint64_t)k->worst;
-    k->broken_before = k->broken;
+    k->unplaced_before = k->unplaced;
     return true;
 }
 
-static bool guess_offsets(struct skew *k, const struct xt_trace *trace, GError **error)
+/* *any: they are not all 0. */
+static bool guess_offsets(struct skew *k, const struct xt_trace *trace, bool *any, GError **error)
 {
     int64_t *offsets = g_new0(int64_t, k->n);
     bool ok = xt_skew_guess(trace, offsets, error);
 
-    for (uint32_t i = 0; i < k->n; i++)
+    *any = false;
+    for (uint32_t i = 0; i < k->n; i++) {
         k->survey->pcpus[i].tsc_offset = (struct xt_tsc_offset){ offsets[i], INT64_MIN, INT64_MAX };
+        *any |= offsets[i] != 0;
+    }
     g_free(offsets);
     return ok;
+}
+
+static bool look(struct skew *k, const struct xt_trace *trace, struct xt_trace *view, bool *found, GError **error)
+{
+    bool any;
+
+    if (!count_contradictions(k, view, error))
+        return false;
+    if (k->contradictions && !find_offsets(k, view, found, error))
+        return false;
+    if (*found || (!k->survey->contradictions && !k->unplaced_before))
+        return true;
+    if (!guess_offsets(k, trace, &any, error))
+        return false;
+    return !any || find_offsets(k, view, found, error);
 }
 
 /* The range of TSCs as corrected. False if one would wrap around. */
@@ -383,11 +416,9 @@ bool xt_skew_look(struct xt_trace *trace, GError **error)
     k.chains = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     k.latest = g_new0(uint64_t, k.n);
     k.bounds = g_new(int64_t, (size_t)k.n * k.n);
-    bool ok = count_contradictions(&k, view, error);
-    if (ok && k.contradictions)
-        ok = find_offsets(&k, view, &found, error);
-    if (ok && k.survey->contradictions && !found)
-        ok = guess_offsets(&k, trace, error) && find_offsets(&k, view, &found, error);
+    bool ok = look(&k, trace, view, &found, error);
+    if (found)
+        survey->contradictions += k.unplaced_before - k.unplaced;
     found = found && correct_range(survey);
     for (uint32_t i = 0; !found && i < k.n; i++)
         survey->pcpus[i].tsc_offset = XT_NO_TSC_OFFSET;
