@@ -15,6 +15,7 @@
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
 #define LEAST_VOTES 2  /* for a distance */
 #define WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
+#define MAX_ROUNDS 4
 
 #define MAX_CANDIDATES 4096
 #define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
@@ -174,6 +175,7 @@ struct look {
     void (*at)(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look);
     int64_t from, to, width; /* of the distances to vote for, the last of a bin */
     struct candidate *candidate;
+    uint64_t moments; /* how many there are */
 };
 
 /* At all that a pCPU has in common with others that are aligned. */
@@ -278,6 +280,11 @@ static void count_all_doubled(struct guess *g, uint32_t slot, struct candidate *
     look_at_pairs(g, slot, &(struct look){ .at = count_doubled, .candidate = c });
 }
 
+static void count_moments(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look)
+{
+    look->moments += (a->end - a->first) + (b->end - b->first);
+}
+
 /* The range of its offset by those of the pCPUs that are aligned. */
 static void range_of(const struct guess *g, uint32_t slot, int64_t *from, int64_t *to)
 {
@@ -298,29 +305,46 @@ static void range_of(const struct guess *g, uint32_t slot, int64_t *from, int64_
     }
 }
 
-/* The offset that fits those that are aligned best: none if that does. */
-static struct candidate align(struct guess *g, uint32_t slot, uint64_t evidence)
+/* Keeps what fits those that are aligned better than best. */
+static void try_candidate(struct guess *g, uint32_t slot, struct candidate c, struct candidate *best)
 {
-    struct candidate best = { 0 };
+    count_all_doubled(g, slot, &c);
+    if (c.doubled < best->doubled)
+        *best = c;
+}
+
+/* The offset that fits those that are aligned best: the one at hand if nothing speaks against it, or none if that will do. */
+static struct candidate align(struct guess *g, uint32_t slot)
+{
+    struct candidate best = { .doubled = UINT64_MAX };
+    struct look all = { .at = count_moments };
     int64_t from, to;
 
     range_of(g, slot, &from, &to);
-    count_all_doubled(g, slot, &best);
-    if (!best.doubled && from <= 0 && to >= 0)
+    if (from <= 0 && to >= 0)
+        try_candidate(g, slot, (struct candidate){ 0 }, &best);
+    if (g->pcpus[slot].offset)
+        try_candidate(g, slot, (struct candidate){ .offset = g->pcpus[slot].offset }, &best);
+    if (!best.doubled)
         return best;
     int64_t width = MAX((to - from) / N_BINS + 1, NARROW);
     GArray *candidates = find_candidates(g, slot, from, to, width);
-    guint most = (guint)CLAMP(WORK / (evidence + 1), 16, MAX_CANDIDATES);
-    for (guint i = 0; i < MIN(candidates->len, most); i++) {
-        struct candidate *c = &g_array_index(candidates, struct candidate, i);
-        narrow_down(g, slot, width, c);
-        count_all_doubled(g, slot, c);
-        if (c->doubled < best.doubled || (i == 0 && (from > 0 || to < 0)))
-            best = *c;
+    look_at_pairs(g, slot, &all);
+    guint most = (guint)MIN(candidates->len, CLAMP(WORK / (all.moments + 1), 16, MAX_CANDIDATES));
+    for (guint i = 0; i < most; i++) {
+        struct candidate c = g_array_index(candidates, struct candidate, i);
+        narrow_down(g, slot, width, &c);
+        try_candidate(g, slot, c, &best);
     }
     g_array_unref(candidates);
     return best;
 }
+
+/* A pCPU, and how often a VCPU that starts there, or anywhere else, runs there and elsewhere at once. */
+struct conflict {
+    uint32_t slot;
+    uint64_t doubled;
+};
 
 /* How many moments each pCPU that is not aligned shares with those that are. */
 static void count_evidence(const struct guess *g, uint64_t *evidence)
@@ -350,7 +374,7 @@ static bool align_next(struct guess *g, uint64_t *evidence)
             next = evidence[i] > evidence[next] ? i : next;
         if (!evidence[next])
             break;
-        struct candidate c = align(g, next, evidence[next]);
+        struct candidate c = align(g, next);
         double share = (double)c.doubled / (double)evidence[next];
         if (best == UINT32_MAX || share < best_share) {
             best = next;
@@ -372,6 +396,40 @@ static void align_all(struct guess *g)
     while (align_next(g, evidence))
         ;
     g_free(evidence);
+}
+
+static int compare_conflicts(const void *a, const void *b)
+{
+    const struct conflict *x = a, *y = b;
+
+    if (x->doubled != y->doubled)
+        return x->doubled > y->doubled ? -1 : 1;
+    return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+/* Who came first was aligned when little was known: those in most conflict are aligned anew. True if any has changed. */
+static bool align_again(struct guess *g)
+{
+    struct conflict *conflicts = g_new0(struct conflict, g->n);
+    bool changed = false;
+
+    for (uint32_t i = 0; i < g->n; i++) {
+        struct candidate as_it_is = { .offset = g->pcpus[i].offset };
+        if (g->pcpus[i].aligned)
+            count_all_doubled(g, i, &as_it_is);
+        conflicts[i] = (struct conflict){ i, as_it_is.doubled };
+    }
+    qsort(conflicts, g->n, sizeof(*conflicts), compare_conflicts);
+    for (uint32_t i = 0; i < g->n && conflicts[i].doubled; i++) {
+        struct pcpu *p = &g->pcpus[conflicts[i].slot];
+        int64_t before = p->offset;
+        p->aligned = false;
+        p->offset = align(g, conflicts[i].slot).offset;
+        p->aligned = true;
+        changed |= p->offset != before;
+    }
+    g_free(conflicts);
+    return changed;
 }
 
 /* Without a range by windows, any offset by which the pCPU shares some of its time with the reference. */
@@ -415,6 +473,8 @@ bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **err
         for (uint32_t i = 0; i < g.n; i++)
             complete_range(&g, i);
         align_all(&g);
+        for (int round = 0; round < MAX_ROUNDS && align_again(&g); round++)
+            ;
     }
     for (uint32_t i = 0; i < g.n; i++) {
         offsets[i] = g.pcpus[i].offset;
