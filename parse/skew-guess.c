@@ -13,9 +13,11 @@
 #define FAR (INT64_C(1) << 50)  /* cycles: no bound, yet sums stay within 64 bits */
 #define N_BINS (1u << 16)
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
+#define SLACK 32768    /* cycles by which offsets may be off, one added to the other: a VCPU that stops within is not doubled */
 #define LEAST_VOTES 2  /* for a distance */
 #define WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
 #define MAX_ROUNDS 4
+#define MAX_STARTS 6
 
 #define MAX_CANDIDATES 4096
 #define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
@@ -226,10 +228,10 @@ static void count_doubled(struct guess *g, const struct stretch *a, const struct
     guint i = a->first, j = b->first;
 
     while (i < a->end && j < b->end) {
-        bool a_first = distance_of(g, &moments[i], &moments[j]) > c->offset;
-        const struct moment *moment = a_first ? &moments[i++] : &moments[j++];
-        bool *runs_here = a_first ? &runs_on_a : &runs_on_b;
-        c->doubled += moment->starts && (a_first ? runs_on_b : runs_on_a);
+        int64_t ahead = distance_of(g, &moments[i], &moments[j]) - c->offset; /* by how much a's comes first */
+        const struct moment *moment = ahead > 0 ? &moments[i++] : &moments[j++];
+        bool *runs_here = ahead > 0 ? &runs_on_a : &runs_on_b;
+        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && ABS(ahead) > SLACK;
         if (moment->starts || moment->stops)
             *runs_here = moment->starts;
     }
@@ -388,11 +390,15 @@ static bool align_next(struct guess *g, uint64_t *evidence)
     return best != UINT32_MAX;
 }
 
-static void align_all(struct guess *g)
+/* Beside one whose TSC is taken to be right. */
+static void align_all(struct guess *g, uint32_t right)
 {
     uint64_t *evidence = g_new(uint64_t, g->n);
 
-    g->pcpus[g->reference].aligned = true;
+    for (uint32_t i = 0; i < g->n; i++) {
+        g->pcpus[i].aligned = i == right;
+        g->pcpus[i].offset = 0;
+    }
     while (align_next(g, evidence))
         ;
     g_free(evidence);
@@ -407,18 +413,26 @@ static int compare_conflicts(const void *a, const void *b)
     return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-/* Who came first was aligned when little was known: those in most conflict are aligned anew. True if any has changed. */
-static bool align_again(struct guess *g)
+/* How much conflict remains. */
+static uint64_t find_conflicts(struct guess *g, struct conflict *conflicts)
 {
-    struct conflict *conflicts = g_new0(struct conflict, g->n);
-    bool changed = false;
+    uint64_t all = 0;
 
     for (uint32_t i = 0; i < g->n; i++) {
         struct candidate as_it_is = { .offset = g->pcpus[i].offset };
         if (g->pcpus[i].aligned)
             count_all_doubled(g, i, &as_it_is);
         conflicts[i] = (struct conflict){ i, as_it_is.doubled };
+        all += as_it_is.doubled;
     }
+    return all;
+}
+
+/* Who came first was aligned when little was known: those in most conflict are aligned anew. True if any has changed. */
+static bool align_again(struct guess *g, struct conflict *conflicts)
+{
+    bool changed = false;
+
     qsort(conflicts, g->n, sizeof(*conflicts), compare_conflicts);
     for (uint32_t i = 0; i < g->n && conflicts[i].doubled; i++) {
         struct pcpu *p = &g->pcpus[conflicts[i].slot];
@@ -428,8 +442,31 @@ static bool align_again(struct guess *g)
         p->aligned = true;
         changed |= p->offset != before;
     }
-    g_free(conflicts);
     return changed;
+}
+
+/* The offsets with the least conflict, as found beside several pCPUs: that which is taken to be right may itself be off. */
+static void find_offsets(struct guess *g, int64_t offsets[])
+{
+    struct conflict *conflicts = g_new(struct conflict, g->n), *by_bytes = g_new(struct conflict, g->n);
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t i = 0; i < g->n; i++)
+        by_bytes[i] = (struct conflict){ i, g->survey->pcpus[i].bytes };
+    qsort(by_bytes, g->n, sizeof(*by_bytes), compare_conflicts);
+    for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least; i++) {
+        align_all(g, by_bytes[i].slot);
+        uint64_t left = find_conflicts(g, conflicts);
+        for (int round = 0; left && round < MAX_ROUNDS && align_again(g, conflicts); round++)
+            left = find_conflicts(g, conflicts);
+        if (left >= least)
+            continue;
+        least = left;
+        for (uint32_t k = 0; k < g->n; k++)
+            offsets[k] = g->pcpus[k].offset;
+    }
+    g_free(by_bytes);
+    g_free(conflicts);
 }
 
 /* Without a range by windows, any offset by which the pCPU shares some of its time with the reference. */
@@ -472,14 +509,10 @@ bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **err
         find_stretches(&g);
         for (uint32_t i = 0; i < g.n; i++)
             complete_range(&g, i);
-        align_all(&g);
-        for (int round = 0; round < MAX_ROUNDS && align_again(&g); round++)
-            ;
+        find_offsets(&g, offsets);
     }
-    for (uint32_t i = 0; i < g.n; i++) {
-        offsets[i] = g.pcpus[i].offset;
+    for (uint32_t i = 0; i < g.n; i++)
         xt_cursor_clear(&g.pcpus[i].cursor);
-    }
     g_free(g.votes);
     g_array_unref(g.stretches);
     g_array_unref(g.moments);

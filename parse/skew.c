@@ -11,7 +11,7 @@
 #define MAX_HELD 16   /* changes of one VCPU that wait for the one before them */
 #define MAX_FRESH 8   /* changes after which what precedes the first one of them must have come */
 #define FIRST_LIMIT (INT64_C(1) << 16) /* cycles, some 20 us */
-#define LAST_LIMIT (INT64_C(1) << 22)  /* a millisecond or two */
+#define LAST_LIMIT (INT64_C(1) << 24)  /* some milliseconds */
 #define NO_BOUND INT64_MIN
 #define LARGEST (INT64_C(1) << 50) /* cycles, some days: beyond that nothing is learned, and sums stay within 64 bits */
 
