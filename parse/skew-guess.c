@@ -15,13 +15,14 @@
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
 #define SLACK 32768    /* cycles by which offsets may be off, one added to the other: a VCPU that stops within is not doubled */
 #define LEAST_VOTES 2  /* for a distance */
-#define WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
-#define MAX_ROUNDS 4
-#define MAX_STARTS 6
-
+#define ALIGN_WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
+#define VOTE_WORK (1u << 22)  /* for one VCPU on two pCPUs */
+#define ALL_WORK (UINT64_C(1) << 31) /* some seconds: then what was found must do */
 #define MAX_CANDIDATES 4096
 #define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
 #define FEW_DOUBLED 50  /* at most one in so many of the moments that tell */
+#define MAX_ROUNDS 4    /* of aligning anew */
+#define MAX_STARTS 6    /* pCPUs that are taken to be right */
 
 /* A change of a VCPU, written by a pCPU. */
 struct moment {
@@ -54,6 +55,7 @@ struct guess {
     GArray *moments;   /* of struct moment, by VCPU, pCPU and time */
     GArray *stretches; /* of struct stretch */
     uint32_t *votes;   /* by bin */
+    uint64_t work;     /* moments looked at */
 };
 
 /* The pCPU wrote records from first to last while its last window was waited for. */
@@ -177,6 +179,7 @@ struct look {
     void (*at)(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look);
     int64_t from, to, width; /* of the distances to vote for, the last of a bin */
     struct candidate *candidate;
+    uint64_t enough;  /* doubled starts: it need not be known how many more there are */
     uint64_t moments; /* how many there are */
 };
 
@@ -195,23 +198,27 @@ static void look_at_pairs(struct guess *g, uint32_t slot, struct look *look)
     }
 }
 
-static int64_t distance_of(const struct guess *g, const struct moment *from, const struct moment *to)
+/* How long after from is to, beside the offset of from? Damaged TSCs may be anything. */
+static int64_t distance_of(const struct guess *g, const struct moment *from, const struct moment *to, int64_t offset)
 {
-    return (int64_t)(to->tsc - from->tsc) + g->pcpus[to->slot].offset;
+    return (int64_t)(to->tsc - from->tsc + (uint64_t)g->pcpus[to->slot].offset - (uint64_t)offset);
 }
 
 /* Each coincidence votes for the distance that it needs. */
 static void vote(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look)
 {
     const struct moment *moments = (const struct moment *)(const void *)g->moments->data;
-    guint low = b->first;
+    double span = (double)(moments[b->end - 1].tsc - moments[b->first].tsc), range = (double)look->to - (double)look->from;
+    double pairs = (double)(a->end - a->first) * (b->end - b->first) * (range < span ? range / span : 1);
+    guint low = b->first, step = (guint)(pairs / VOTE_WORK) + 1;
 
-    for (guint i = a->first; i < a->end; i++) {
-        while (low < b->end && distance_of(g, &moments[i], &moments[low]) < look->from)
+    for (guint i = a->first; i < a->end; i += step) {
+        while (low < b->end && distance_of(g, &moments[i], &moments[low], 0) < look->from)
             low++;
         for (guint j = low; j < b->end; j++) {
-            int64_t distance = distance_of(g, &moments[i], &moments[j]);
-            if (distance >= look->to)
+            int64_t distance = distance_of(g, &moments[i], &moments[j], 0);
+            g->work++;
+            if (distance < look->from || distance >= look->to)
                 break;
             if ((moments[i].starts && moments[j].able) || (moments[i].able && moments[j].starts))
                 g->votes[(distance - look->from) / look->width]++;
@@ -227,14 +234,15 @@ static void count_doubled(struct guess *g, const struct stretch *a, const struct
     bool runs_on_a = false, runs_on_b = false;
     guint i = a->first, j = b->first;
 
-    while (i < a->end && j < b->end) {
-        int64_t ahead = distance_of(g, &moments[i], &moments[j]) - c->offset; /* by how much a's comes first */
+    while (i < a->end && j < b->end && c->doubled < look->enough) {
+        int64_t ahead = distance_of(g, &moments[i], &moments[j], c->offset); /* by how much a's comes first */
         const struct moment *moment = ahead > 0 ? &moments[i++] : &moments[j++];
         bool *runs_here = ahead > 0 ? &runs_on_a : &runs_on_b;
-        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && ABS(ahead) > SLACK;
+        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && (ahead > SLACK || ahead < -SLACK);
         if (moment->starts || moment->stops)
             *runs_here = moment->starts;
     }
+    g->work += (i - a->first) + (j - b->first);
 }
 
 static int compare_candidates(const void *a, const void *b)
@@ -276,10 +284,10 @@ static void narrow_down(struct guess *g, uint32_t slot, int64_t width, struct ca
     }
 }
 
-static void count_all_doubled(struct guess *g, uint32_t slot, struct candidate *c)
+static void count_all_doubled(struct guess *g, uint32_t slot, struct candidate *c, uint64_t enough)
 {
     c->doubled = 0;
-    look_at_pairs(g, slot, &(struct look){ .at = count_doubled, .candidate = c });
+    look_at_pairs(g, slot, &(struct look){ .at = count_doubled, .candidate = c, .enough = enough });
 }
 
 static void count_moments(struct guess *g, const struct stretch *a, const struct stretch *b, struct look *look)
@@ -310,7 +318,7 @@ static void range_of(const struct guess *g, uint32_t slot, int64_t *from, int64_
 /* Keeps what fits those that are aligned better than best. */
 static void try_candidate(struct guess *g, uint32_t slot, struct candidate c, struct candidate *best)
 {
-    count_all_doubled(g, slot, &c);
+    count_all_doubled(g, slot, &c, best->doubled);
     if (c.doubled < best->doubled)
         *best = c;
 }
@@ -332,8 +340,8 @@ static struct candidate align(struct guess *g, uint32_t slot)
     int64_t width = MAX((to - from) / N_BINS + 1, NARROW);
     GArray *candidates = find_candidates(g, slot, from, to, width);
     look_at_pairs(g, slot, &all);
-    guint most = (guint)MIN(candidates->len, CLAMP(WORK / (all.moments + 1), 16, MAX_CANDIDATES));
-    for (guint i = 0; i < most; i++) {
+    guint most = (guint)MIN(candidates->len, CLAMP(ALIGN_WORK / (all.moments + 1), 16, MAX_CANDIDATES));
+    for (guint i = 0; i < most && g->work < ALL_WORK; i++) {
         struct candidate c = g_array_index(candidates, struct candidate, i);
         narrow_down(g, slot, width, &c);
         try_candidate(g, slot, c, &best);
@@ -370,7 +378,7 @@ static bool align_next(struct guess *g, uint64_t *evidence)
     double best_share = 1;
 
     count_evidence(g, evidence);
-    for (int tries = 0; tries < MAX_DOUBTS && best_share > 1.0 / FEW_DOUBLED; tries++) {
+    for (int tries = 0; tries < MAX_DOUBTS && g->work < ALL_WORK && best_share > 1.0 / FEW_DOUBLED; tries++) {
         uint32_t next = 0;
         for (uint32_t i = 1; i < g->n; i++)
             next = evidence[i] > evidence[next] ? i : next;
@@ -421,7 +429,7 @@ static uint64_t find_conflicts(struct guess *g, struct conflict *conflicts)
     for (uint32_t i = 0; i < g->n; i++) {
         struct candidate as_it_is = { .offset = g->pcpus[i].offset };
         if (g->pcpus[i].aligned)
-            count_all_doubled(g, i, &as_it_is);
+            count_all_doubled(g, i, &as_it_is, UINT64_MAX);
         conflicts[i] = (struct conflict){ i, as_it_is.doubled };
         all += as_it_is.doubled;
     }
@@ -434,7 +442,7 @@ static bool align_again(struct guess *g, struct conflict *conflicts)
     bool changed = false;
 
     qsort(conflicts, g->n, sizeof(*conflicts), compare_conflicts);
-    for (uint32_t i = 0; i < g->n && conflicts[i].doubled; i++) {
+    for (uint32_t i = 0; i < g->n && conflicts[i].doubled && g->work < ALL_WORK; i++) {
         struct pcpu *p = &g->pcpus[conflicts[i].slot];
         int64_t before = p->offset;
         p->aligned = false;
@@ -454,7 +462,7 @@ static void find_offsets(struct guess *g, int64_t offsets[])
     for (uint32_t i = 0; i < g->n; i++)
         by_bytes[i] = (struct conflict){ i, g->survey->pcpus[i].bytes };
     qsort(by_bytes, g->n, sizeof(*by_bytes), compare_conflicts);
-    for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least; i++) {
+    for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least && g->work < ALL_WORK; i++) {
         align_all(g, by_bytes[i].slot);
         uint64_t left = find_conflicts(g, conflicts);
         for (int round = 0; left && round < MAX_ROUNDS && align_again(g, conflicts); round++)
