@@ -105,7 +105,7 @@ static inline struct vstate *machine_vcpu(struct machine *m, uint32_t id, GError
     return G_LIKELY(v) ? v : machine_make_vcpu(m, id, error);
 }
 
-/* What was read contradicts itself. False with XT_ERROR_AGAIN if it is because of TSCs. */
+/* What was read contradicts itself. False with XT_ERROR_AGAIN unless it is known why: TSCs must be looked at. */
 bool machine_doubt(struct machine *m, GError **error);
 
 /* timeline.c */

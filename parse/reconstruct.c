@@ -36,12 +36,19 @@ bool machine_doubt(struct machine *m, GError **error)
 {
     if (m->survey->skew_looked)
         return true;
-    if (!xt_skew_look(m->trace, error))
-        return false;
-    if (!m->survey->contradictions)
-        return true;
-    g_set_error(error, XT_ERROR, XT_ERROR_AGAIN, "%s: its TSCs had to be looked at", xt_trace_path(m->trace));
+    g_set_error(error, XT_ERROR, XT_ERROR_AGAIN, "%s: its TSCs must be looked at", xt_trace_path(m->trace));
     return false;
+}
+
+/* If that is why replay failed: now that nobody reads the trace any more. */
+static void look_at_skew(struct xt_trace *trace, GError **failed)
+{
+    GError *error = NULL;
+
+    if (!g_error_matches(*failed, XT_ERROR, XT_ERROR_AGAIN) || xt_skew_look(trace, &error))
+        return;
+    g_clear_error(failed);
+    *failed = error;
 }
 
 bool xt_reconstruct_again(GError **error)
@@ -312,6 +319,7 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
         .next_deadline = INT64_MAX,
         .next_window = INT64_MAX,
     };
+    GError *failed = NULL;
     g_assert(n_sinks <= XT_MAX_SINKS);
     for (unsigned i = 0; i < n_sinks; i++)
         listen(&m, sinks[i]);
@@ -331,7 +339,11 @@ bool xt_reconstruct(struct xt_trace *trace, const struct xt_recording *recording
     m.servers = servers_new(&m, error);
     if (m.servers && conformance)
         m.conform = conform_new(&m);
-    bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, error);
+    bool ok = m.servers && XT_EMIT(&m, begin, &m.run, error) && replay_all(&m, cancel, &failed);
+    if (failed) {
+        look_at_skew(trace, &failed);
+        g_propagate_error(error, failed);
+    }
     for (unsigned i = 0; ok && i < n_sinks; i++)
         if (sinks[i]->end)
             ok = sinks[i]->end(sinks[i]->self, error);

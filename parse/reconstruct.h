@@ -13,7 +13,7 @@ struct xt_reconstruct_options {
 };
 #define XT_DEFAULT_TOLERANCE_NS 50000 /* hides Xen's own switching time, never a scheduling error */
 
-/* xt_reconstruct() failed, but only because the order of what it read proved TSCs to be off, which by now are corrected:
+/* xt_reconstruct() failed, but only because what it read contradicts itself; by now TSCs that prove to be off are corrected:
  * clears error and returns true. Call it again then, with new sinks, as these saw what was in a wrong order. */
 bool xt_reconstruct_again(GError **error);
 
