@@ -15,9 +15,9 @@
 #define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
 #define SLACK 32768    /* cycles by which offsets may be off, one added to the other: a VCPU that stops within is not doubled */
 #define LEAST_VOTES 2  /* for a distance */
-#define ALIGN_WORK (1u << 25) /* moments to look at for one pCPU, some tenths of a second */
+#define ALIGN_WORK (1u << 24) /* moments to look at for one pCPU, some tenths of a second */
 #define VOTE_WORK (1u << 22)  /* for one VCPU on two pCPUs */
-#define ALL_WORK (UINT64_C(1) << 31) /* some seconds: then what was found must do */
+#define ALL_WORK (UINT64_C(1) << 28) /* some seconds: then what was found must do */
 #define MAX_CANDIDATES 4096
 #define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
 #define FEW_DOUBLED 50  /* at most one in so many of the moments that tell */

@@ -31,12 +31,19 @@ struct chain {
     struct change held[MAX_HELD]; /* came before what must precede them */
 };
 
+/* What is seen of a VCPU's moves from and to a pCPU. */
+struct moves {
+    uint64_t all, wrong; /* those that the TSCs contradict, with the changes that no chain had a place for */
+};
+#define MANY_WRONG 8 /* one in so many: a few may come from damage, of a pCPU that is far off many are */
+
 struct skew {
     struct xt_survey *survey;
     uint32_t n;
     GHashTable *chains; /* packed id + 1 -> struct chain */
     int64_t *bounds;    /* [a * n + b]: least o[b] - o[a], in cycles */
     uint64_t *latest;   /* by slot: largest TSC so far */
+    struct moves *moves; /* by slot */
     uint32_t losses, open_gaps;
     uint64_t contradictions; /* changes that the TSCs put before what must precede them */
     uint64_t unplaced;       /* changes that no chain had a place for */
@@ -63,6 +70,10 @@ static void link_changes(struct skew *k, const struct change *earlier, const str
         return;
     int64_t distance = (int64_t)(earlier->tsc - later->tsc);
     k->contradictions += distance > 0;
+    k->moves[earlier->slot].all++;
+    k->moves[later->slot].all++;
+    k->moves[earlier->slot].wrong += distance > 0;
+    k->moves[later->slot].wrong += distance > 0;
     k->worst = MAX(k->worst, distance);
     if (distance > k->limit || distance < -LARGEST)
         return;
@@ -95,6 +106,16 @@ static void accept(struct skew *k, struct chain *c, const struct change *change)
     c->last = *change;
     c->known = true;
     c->n++;
+}
+
+/* What it holds will find no place. */
+static void give_up(struct skew *k, const struct chain *c)
+{
+    k->unplaced += c->n_held;
+    for (uint32_t i = 0; i < c->n_held; i++) {
+        k->moves[c->held[i].slot].all++;
+        k->moves[c->held[i].slot].wrong++;
+    }
 }
 
 static void begin_anew(struct chain *c)
@@ -145,7 +166,7 @@ static void see_change(struct skew *k, struct chain *c, const struct change *cha
         return;
     }
     if (c->n_held == MAX_HELD) { /* there is no such order */
-        k->unplaced += c->n_held + 1;
+        give_up(k, c);
         begin_anew(c);
         return;
     }
@@ -186,6 +207,7 @@ static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
     for (size_t i = 0; i < (size_t)k->n * k->n; i++)
         k->bounds[i] = NO_BOUND;
     memset(k->latest, 0, k->n * sizeof(k->latest[0]));
+    memset(k->moves, 0, k->n * sizeof(k->moves[0]));
     k->losses = k->open_gaps = 0;
     k->contradictions = k->unplaced = 0;
     k->worst = 0;
@@ -200,7 +222,7 @@ static bool read_changes(struct skew *k, struct xt_trace *view, GError **error)
     }
     g_hash_table_iter_init(&chains, k->chains);
     while (g_hash_table_iter_next(&chains, NULL, &chain))
-        k->unplaced += ((const struct chain *)chain)->n_held;
+        give_up(k, chain);
     if (failed)
         g_propagate_error(error, failed);
     return !failed;
@@ -366,15 +388,26 @@ static bool guess_offsets(struct skew *k, const struct xt_trace *trace, bool *an
     return ok;
 }
 
+/* Of some pCPU much is wrong. */
+static bool seems_far_off(const struct skew *k)
+{
+    bool far = false;
+
+    for (uint32_t i = 0; i < k->n; i++)
+        far |= k->moves[i].wrong && k->moves[i].wrong * MANY_WRONG >= k->moves[i].all;
+    return far;
+}
+
 static bool look(struct skew *k, const struct xt_trace *trace, struct xt_trace *view, bool *found, GError **error)
 {
     bool any;
 
     if (!count_contradictions(k, view, error))
         return false;
+    bool guess = seems_far_off(k);
     if (k->contradictions && !find_offsets(k, view, found, error))
         return false;
-    if (*found || (!k->survey->contradictions && !k->unplaced_before))
+    if (*found || !guess)
         return true;
     if (!guess_offsets(k, trace, &any, error))
         return false;
@@ -415,6 +448,7 @@ bool xt_skew_look(struct xt_trace *trace, GError **error)
     struct xt_trace *view = xt_trace_view_new(trace, -1);
     k.chains = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     k.latest = g_new0(uint64_t, k.n);
+    k.moves = g_new0(struct moves, k.n);
     k.bounds = g_new(int64_t, (size_t)k.n * k.n);
     bool ok = look(&k, trace, view, &found, error);
     if (found)
@@ -424,6 +458,7 @@ bool xt_skew_look(struct xt_trace *trace, GError **error)
         survey->pcpus[i].tsc_offset = XT_NO_TSC_OFFSET;
     g_hash_table_unref(k.chains);
     g_free(k.latest);
+    g_free(k.moves);
     g_free(k.bounds);
     xt_trace_free(view);
     return ok;
