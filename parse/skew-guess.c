@@ -17,7 +17,9 @@
 #define LEAST_VOTES 2  /* for a distance */
 #define ALIGN_WORK (1u << 24) /* moments to look at for one pCPU, some tenths of a second */
 #define VOTE_WORK (1u << 22)  /* for one VCPU on two pCPUs */
-#define ALL_WORK (UINT64_C(1) << 28) /* some seconds: then what was found must do */
+#define WORK_PER_PCPU (UINT64_C(1) << 23)
+#define LEAST_WORK (UINT64_C(1) << 27) /* in all, half a second */
+#define MOST_WORK (UINT64_C(1) << 29)  /* then what was found must do */
 #define MAX_CANDIDATES 4096
 #define MAX_DOUBTS 8    /* pCPUs put off since nothing fits yet */
 #define FEW_DOUBLED 50  /* at most one in so many of the moments that tell */
@@ -55,7 +57,7 @@ struct guess {
     GArray *moments;   /* of struct moment, by VCPU, pCPU and time */
     GArray *stretches; /* of struct stretch */
     uint32_t *votes;   /* by bin */
-    uint64_t work;     /* moments looked at */
+    uint64_t work, most_work; /* moments looked at; when to stop */
 };
 
 /* The pCPU wrote records from first to last while its last window was waited for. */
@@ -341,7 +343,7 @@ static struct candidate align(struct guess *g, uint32_t slot)
     GArray *candidates = find_candidates(g, slot, from, to, width);
     look_at_pairs(g, slot, &all);
     guint most = (guint)MIN(candidates->len, CLAMP(ALIGN_WORK / (all.moments + 1), 16, MAX_CANDIDATES));
-    for (guint i = 0; i < most && g->work < ALL_WORK; i++) {
+    for (guint i = 0; i < most && g->work < g->most_work; i++) {
         struct candidate c = g_array_index(candidates, struct candidate, i);
         narrow_down(g, slot, width, &c);
         try_candidate(g, slot, c, &best);
@@ -378,7 +380,7 @@ static bool align_next(struct guess *g, uint64_t *evidence)
     double best_share = 1;
 
     count_evidence(g, evidence);
-    for (int tries = 0; tries < MAX_DOUBTS && g->work < ALL_WORK && best_share > 1.0 / FEW_DOUBLED; tries++) {
+    for (int tries = 0; tries < MAX_DOUBTS && g->work < g->most_work && best_share > 1.0 / FEW_DOUBLED; tries++) {
         uint32_t next = 0;
         for (uint32_t i = 1; i < g->n; i++)
             next = evidence[i] > evidence[next] ? i : next;
@@ -442,7 +444,7 @@ static bool align_again(struct guess *g, struct conflict *conflicts)
     bool changed = false;
 
     qsort(conflicts, g->n, sizeof(*conflicts), compare_conflicts);
-    for (uint32_t i = 0; i < g->n && conflicts[i].doubled && g->work < ALL_WORK; i++) {
+    for (uint32_t i = 0; i < g->n && conflicts[i].doubled && g->work < g->most_work; i++) {
         struct pcpu *p = &g->pcpus[conflicts[i].slot];
         int64_t before = p->offset;
         p->aligned = false;
@@ -462,7 +464,7 @@ static void find_offsets(struct guess *g, int64_t offsets[])
     for (uint32_t i = 0; i < g->n; i++)
         by_bytes[i] = (struct conflict){ i, g->survey->pcpus[i].bytes };
     qsort(by_bytes, g->n, sizeof(*by_bytes), compare_conflicts);
-    for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least && g->work < ALL_WORK; i++) {
+    for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least && g->work < g->most_work; i++) {
         align_all(g, by_bytes[i].slot);
         uint64_t left = find_conflicts(g, conflicts);
         for (int round = 0; left && round < MAX_ROUNDS && align_again(g, conflicts); round++)
@@ -501,6 +503,7 @@ bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **err
 {
     struct guess g = { .survey = xt_trace_survey(trace), .n = xt_trace_survey(trace)->n_pcpus };
 
+    g.most_work = CLAMP(g.n * WORK_PER_PCPU, LEAST_WORK, MOST_WORK);
     g.pcpus = g_new0(struct pcpu, g.n);
     g.moments = g_array_new(FALSE, FALSE, sizeof(struct moment));
     g.stretches = g_array_new(FALSE, FALSE, sizeof(struct stretch));
