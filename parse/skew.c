@@ -398,6 +398,7 @@ static bool seems_far_off(const struct skew *k)
     return far;
 }
 
+/* First what lies near is tried, then what a guess says. */
 static bool look(struct skew *k, const struct xt_trace *trace, struct xt_trace *view, bool *found, GError **error)
 {
     bool any;

@@ -9,7 +9,7 @@
 #include "parse/parallel.h"
 #include "parse/survey-private.h"
 
-#define SAMPLE_MEMORY (8u << 20) /* of all workers together */
+#define SAMPLE_MEMORY (8u << 20) /* of all pCPUs together */
 #define MAX_HELPERS 7
 #define STRETCH_BYTES (1u << 20) /* of the file: from a pCPU's first window of a turn to its last */
 
@@ -50,7 +50,7 @@ static void end_worker(struct findings_of_worker *w)
     g_clear_error(&w->error);
 }
 
-/* Nobody else is at work. */
+/* Before any worker is at work. */
 static void begin_pcpus(struct surveyor *r)
 {
     struct xt_survey *s = r->survey;
@@ -69,7 +69,7 @@ static void begin_pcpus(struct surveyor *r)
     r->stop = w->error ? 0 : UINT64_MAX;
 }
 
-/* Nor here. */
+/* When all have done theirs. */
 static void end_pcpus(struct surveyor *r)
 {
     for (uint32_t i = 0; i < r->survey->n_pcpus && r->readers[i]; i++)
@@ -85,8 +85,8 @@ static void progress(const struct surveyor *r, uint64_t done)
         r->options->progress(r->options->user, MIN(done, r->survey->bytes), r->survey->bytes);
 }
 
-/* The next stretch of a pCPU. Its windows that begin before the end of it are read. */
-static uint64_t read_stretch(struct surveyor *r, struct survey_reader *reader, uint64_t end, struct findings_of_worker *w)
+/* Reads the windows of a pCPU that begin before end. Where the next one begins; UINT64_MAX if there is none to go on with. */
+static uint64_t read_stretch(struct survey_reader *reader, uint64_t end, struct findings_of_worker *w)
 {
     uint64_t next;
 
@@ -111,7 +111,7 @@ static void work(gpointer user, unsigned worker)
         g_mutex_unlock(&r->lock);
         if (worker == 0)
             progress(r, first.at);
-        uint64_t next = read_stretch(r, r->readers[first.who], first.at + STRETCH_BYTES, w);
+        uint64_t next = read_stretch(r->readers[first.who], first.at + STRETCH_BYTES, w);
         g_mutex_lock(&r->lock);
         if (next != UINT64_MAX)
             heap_push(&r->next, next, first.who);

@@ -1,7 +1,7 @@
 /* The first reading of a trace: where each pCPU's windows are, what is in them, how fast the TSC runs, which Xen wrote
- * it. Everything global that reconstruction must know before the first record. Windows are found first; then each
- * core reads those of its share of the pCPUs, in file order, so that even of a file larger than memory every part is fetched
- * but once. */
+ * it. Everything global that reconstruction must know before the first record. Windows are found first; then all cores read
+ * them, whoever is free those of the pCPU that come next in the file, so that even of a file larger than memory every part
+ * is fetched but once. */
 #pragma once
 
 #include "parse/layout.h"
