@@ -373,16 +373,22 @@ static bool count_contradictions(struct skew *k, struct xt_trace *view, GError *
     return true;
 }
 
-/* *any: they are not all 0. */
-static bool guess_offsets(struct skew *k, const struct xt_trace *trace, bool *any, GError **error)
+static void set_offsets(struct skew *k, const int64_t *cycles)
+{
+    for (uint32_t i = 0; i < k->n; i++)
+        k->survey->pcpus[i].tsc_offset = (struct xt_tsc_offset){ cycles[i], INT64_MIN, INT64_MAX };
+}
+
+/* From no offsets, or from those of a guess. */
+static bool search_from(struct skew *k, const struct xt_trace *trace, bool guess, struct xt_trace *view, bool *found,
+                        GError **error)
 {
     int64_t *offsets = g_new0(int64_t, k->n);
-    bool ok = xt_skew_guess(trace, offsets, error);
+    bool ok = !guess || xt_skew_guess(trace, offsets, error);
 
-    *any = false;
-    for (uint32_t i = 0; i < k->n; i++) {
-        k->survey->pcpus[i].tsc_offset = (struct xt_tsc_offset){ offsets[i], INT64_MIN, INT64_MAX };
-        *any |= offsets[i] != 0;
+    if (ok) {
+        set_offsets(k, offsets);
+        ok = find_offsets(k, view, found, error);
     }
     g_free(offsets);
     return ok;
@@ -398,21 +404,17 @@ static bool seems_far_off(const struct skew *k)
     return far;
 }
 
-/* First what lies near is tried, then what a guess says. */
+/* Each reading of a long trace takes its time: what seems likelier is tried first. */
 static bool look(struct skew *k, const struct xt_trace *trace, struct xt_trace *view, bool *found, GError **error)
 {
-    bool any;
-
     if (!count_contradictions(k, view, error))
         return false;
-    bool guess = seems_far_off(k);
-    if (k->contradictions && !find_offsets(k, view, found, error))
-        return false;
-    if (*found || !guess)
+    bool far_off = seems_far_off(k), guess = far_off && k->worst > LAST_LIMIT;
+    if (!far_off && !k->contradictions)
         return true;
-    if (!guess_offsets(k, trace, &any, error))
+    if (!search_from(k, trace, guess, view, found, error))
         return false;
-    return !any || find_offsets(k, view, found, error);
+    return *found || !far_off || search_from(k, trace, !guess, view, found, error);
 }
 
 /* The range of TSCs as corrected. False if one would wrap around. */
