@@ -58,6 +58,29 @@ static int64_t *sort_values(int64_t *values, int64_t *scratch, unsigned n, int64
     return values;
 }
 
+/* Items on their way to a spill, many at once. */
+struct outbox {
+    struct xt_spill *spill;
+    struct item items[MERGE_ITEMS];
+    unsigned n;
+};
+
+static bool outbox_flush(struct outbox *out, GError **error)
+{
+    unsigned n = out->n;
+
+    out->n = 0;
+    return xt_spill_append(out->spill, out->items, n, error);
+}
+
+static bool outbox_put(struct outbox *out, struct item item, GError **error)
+{
+    if (out->n == MERGE_ITEMS && !outbox_flush(out, error))
+        return false;
+    out->items[out->n++] = item;
+    return true;
+}
+
 /* The buffer becomes a run: sorted, equal values together. */
 static bool flush(struct xt_distribution *d, GError **error)
 {
@@ -68,22 +91,15 @@ static bool flush(struct xt_distribution *d, GError **error)
     uint64_t start = xt_spill_count(d->runs);
     g_array_append_val(d->run_starts, start);
     const int64_t *sorted = sort_values(d->buffer, d->buffer + BUFFER_VALUES, d->n_buffer, d->max);
-    struct item items[MERGE_ITEMS];
-    unsigned n = 0;
+    struct outbox out = { .spill = d->runs };
     for (unsigned i = 0; i < d->n_buffer; i++) {
-        if (n && items[n - 1].value == sorted[i]) {
-            items[n - 1].count++;
-            continue;
-        }
-        if (n == MERGE_ITEMS) {
-            if (!xt_spill_append(d->runs, items, n, error))
-                return false;
-            n = 0;
-        }
-        items[n++] = (struct item){ sorted[i], 1 };
+        if (out.n && out.items[out.n - 1].value == sorted[i])
+            out.items[out.n - 1].count++;
+        else if (!outbox_put(&out, (struct item){ sorted[i], 1 }, error))
+            return false;
     }
     d->n_buffer = 0;
-    return xt_spill_append(d->runs, items, n, error);
+    return outbox_flush(&out, error);
 }
 
 static void note_range(struct xt_distribution *d, int64_t value, uint64_t count)
@@ -161,13 +177,14 @@ static void sift_down(struct run **heap, unsigned n, unsigned i)
 
 static bool merge(struct xt_distribution *d, struct run **heap, unsigned n, GError **error)
 {
+    struct outbox out = { .spill = d->sorted };
     struct item last = { -1, 0 };
 
     for (unsigned i = n / 2; i-- > 0;)
         sift_down(heap, n, i);
     while (n) {
         struct item *item = &heap[0]->items[heap[0]->at];
-        if (item->value != last.value && last.count && !xt_spill_append(d->sorted, &last, 1, error))
+        if (item->value != last.value && last.count && !outbox_put(&out, last, error))
             return false;
         last = (struct item){ item->value, last.count + item->count };
         heap[0]->at++;
@@ -179,7 +196,7 @@ static bool merge(struct xt_distribution *d, struct run **heap, unsigned n, GErr
         if (n)
             sift_down(heap, n, 0);
     }
-    return last.count == 0 || xt_spill_append(d->sorted, &last, 1, error);
+    return (last.count == 0 || outbox_put(&out, last, error)) && outbox_flush(&out, error);
 }
 
 static void note_small(struct xt_distribution *d)
