@@ -7,7 +7,7 @@
 
 #define INDEX_MEMORY (8u << 20)
 #define HOP_BYTES (128u << 10)
-#define SMALL_WINDOW (8u << 10) /* smaller ones are read many at once, of larger ones only their headers */
+#define SMALL_WINDOW (2u << 10) /* where they are smaller, many are read at once, else only their headers: as long takes a call */
 
 struct hopper {
     struct xt_survey *survey;
@@ -16,7 +16,7 @@ struct hopper {
     char buffer[HOP_BYTES];
     uint64_t offset; /* in the file, of buffer[0] */
     size_t have;
-    uint64_t window_bytes; /* of the last window */
+    uint64_t usual_bytes; /* of a window hereabouts */
     GPtrArray *pcpus; /* of struct xt_pcpu_survey, by first appearance */
     GHashTable *by_number;
 };
@@ -25,7 +25,7 @@ struct hopper {
 static const char *header_at(struct hopper *h, uint64_t offset, size_t *n, GError **error)
 {
     if (offset < h->offset || offset + XT_CPU_CHANGE_BYTES > h->offset + h->have) {
-        size_t at_once = h->window_bytes < SMALL_WINDOW ? sizeof(h->buffer) : XT_CPU_CHANGE_BYTES;
+        size_t at_once = h->usual_bytes < SMALL_WINDOW ? sizeof(h->buffer) : XT_CPU_CHANGE_BYTES;
         int64_t got = xt_source_read(h->source, offset, h->buffer, at_once, error);
         if (got < 0)
             return NULL;
@@ -108,7 +108,8 @@ static bool hop(struct hopper *h, struct damage *damage, GError **error)
         uint64_t end = at + window.bytes;
         if (!xt_series_append(&p->windows, &window, error))
             return false;
-        p->bytes += h->window_bytes = window.bytes;
+        p->bytes += window.bytes;
+        h->usual_bytes = (7 * h->usual_bytes + window.bytes) / 8;
         s->whole_windows += end <= s->data_end;
         if (end > h->source->bytes)
             s->cut_window_end = end;
