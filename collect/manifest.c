@@ -89,7 +89,8 @@ JsonObject *xt_manifest_load(const char *folder, GError **error)
     if (root) {
         manifest = json_object_ref(json_node_get_object(root));
         json_node_unref(root);
-    } else if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+    } else if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT) ||
+               g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOTDIR)) { /* the trace itself was named */
         g_set_error(error, XT_ERROR, XT_ERROR_INPUT,
                     "%s: there is no " XT_MANIFEST_FILE ", so this is not what `xentrail record` made "
                     "(`xentrail stats` shows what is in any trace)",

@@ -319,6 +319,8 @@ without_tools() {
     [[ "$output" == *"host/extra.txt is not part"* ]]
     run xt info nowhere
     [ "$status" -eq 3 ] && [[ "$output" == *"there is no recording.json"* ]]
+    run xt info rec/trace.xen.zst
+    [ "$status" -eq 3 ] && [[ "$output" == *"there is no recording.json"* ]]
     mkdir broken
     echo '{"version": 1,' > broken/recording.json
     run xt info broken
