@@ -12,8 +12,9 @@
 #define MAX_MOMENTS (1u << 19) /* 8 MiB */
 #define FAR (INT64_C(1) << 50)  /* cycles: no bound, yet sums stay within 64 bits */
 #define N_BINS (1u << 16)
-#define NARROW 4096    /* cycles, a microsecond or two: less than what follows from an offset takes */
-#define SLACK 32768    /* cycles by which offsets may be off, one added to the other: a VCPU that stops within is not doubled */
+#define USUAL_HZ 2.5e9  /* where the trace does not tell */
+#define NARROW_S 1.5e-6 /* less than what follows from an offset takes */
+#define SLACK 8         /* times that, by which offsets may be off, one added to the other: a VCPU that stops within is not doubled */
 #define LEAST_VOTES 2  /* for a distance */
 #define ALIGN_WORK (1u << 24) /* moments to look at for one pCPU, some tenths of a second */
 #define VOTE_WORK (1u << 22)  /* for one VCPU on two pCPUs */
@@ -57,6 +58,7 @@ struct guess {
     GArray *moments;   /* of struct moment, by VCPU, pCPU and time */
     GArray *stretches; /* of struct stretch */
     uint32_t *votes;   /* by bin */
+    int64_t narrow;    /* cycles: how well offsets are to be known */
     uint64_t work, most_work; /* moments looked at; when to stop */
 };
 
@@ -240,7 +242,7 @@ static void count_doubled(struct guess *g, const struct stretch *a, const struct
         int64_t ahead = distance_of(g, &moments[i], &moments[j], c->offset); /* by how much a's comes first */
         const struct moment *moment = ahead > 0 ? &moments[i++] : &moments[j++];
         bool *runs_here = ahead > 0 ? &runs_on_a : &runs_on_b;
-        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && (ahead > SLACK || ahead < -SLACK);
+        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && (ahead > SLACK * g->narrow || ahead < -SLACK * g->narrow);
         if (moment->starts || moment->stops)
             *runs_here = moment->starts;
     }
@@ -273,12 +275,12 @@ static GArray *find_candidates(struct guess *g, uint32_t slot, int64_t from, int
     return found;
 }
 
-/* Looks closer until it is known to NARROW. */
+/* Looks closer until it is known well. */
 static void narrow_down(struct guess *g, uint32_t slot, int64_t width, struct candidate *c)
 {
-    while (width > NARROW) {
+    while (width > g->narrow) {
         int64_t from = c->offset - width, to = c->offset + width;
-        width = MAX(2 * width / N_BINS + 1, NARROW);
+        width = MAX(2 * width / N_BINS + 1, g->narrow);
         GArray *found = find_candidates(g, slot, from, to, width);
         if (found->len)
             *c = g_array_index(found, struct candidate, 0);
@@ -339,7 +341,7 @@ static struct candidate align(struct guess *g, uint32_t slot)
         try_candidate(g, slot, (struct candidate){ .offset = g->pcpus[slot].offset }, &best);
     if (!best.doubled)
         return best;
-    int64_t width = MAX((to - from) / N_BINS + 1, NARROW);
+    int64_t width = MAX((to - from) / N_BINS + 1, g->narrow);
     GArray *candidates = find_candidates(g, slot, from, to, width);
     look_at_pairs(g, slot, &all);
     guint most = (guint)MIN(candidates->len, CLAMP(ALIGN_WORK / (all.moments + 1), 16, MAX_CANDIDATES));
@@ -503,6 +505,7 @@ bool xt_skew_guess(const struct xt_trace *trace, int64_t offsets[], GError **err
 {
     struct guess g = { .survey = xt_trace_survey(trace), .n = xt_trace_survey(trace)->n_pcpus };
 
+    g.narrow = (int64_t)((g.survey->frequency.hz > 0 ? g.survey->frequency.hz : USUAL_HZ) * NARROW_S) + 1;
     g.most_work = CLAMP(g.n * WORK_PER_PCPU, LEAST_WORK, MOST_WORK);
     g.pcpus = g_new0(struct pcpu, g.n);
     g.moments = g_array_new(FALSE, FALSE, sizeof(struct moment));
