@@ -235,14 +235,15 @@ static void count_doubled(struct guess *g, const struct stretch *a, const struct
 {
     struct candidate *c = look->candidate;
     const struct moment *moments = (const struct moment *)(const void *)g->moments->data;
+    int64_t slack = SLACK * g->narrow;
     bool runs_on_a = false, runs_on_b = false;
     guint i = a->first, j = b->first;
 
     while (i < a->end && j < b->end && c->doubled < look->enough) {
         int64_t ahead = distance_of(g, &moments[i], &moments[j], c->offset); /* by how much a's comes first */
         const struct moment *moment = ahead > 0 ? &moments[i++] : &moments[j++];
-        bool *runs_here = ahead > 0 ? &runs_on_a : &runs_on_b;
-        c->doubled += moment->starts && (ahead > 0 ? runs_on_b : runs_on_a) && (ahead > SLACK * g->narrow || ahead < -SLACK * g->narrow);
+        bool *runs_here = ahead > 0 ? &runs_on_a : &runs_on_b, runs_there = ahead > 0 ? runs_on_b : runs_on_a;
+        c->doubled += moment->starts && runs_there && (ahead > slack || ahead < -slack);
         if (moment->starts || moment->stops)
             *runs_here = moment->starts;
     }
