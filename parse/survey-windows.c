@@ -104,7 +104,7 @@ static bool hop(struct hopper *h, struct damage *damage, GError **error)
             return true;
         }
         struct xt_pcpu_survey *p = find_pcpu(h, xt_load_word(header + 4));
-        struct xt_window window = { at, XT_CPU_CHANGE_BYTES + xt_load_word(header + 8) };
+        struct xt_window window = { at, (uint64_t)XT_CPU_CHANGE_BYTES + xt_load_word(header + 8) };
         uint64_t end = at + window.bytes;
         if (!xt_series_append(&p->windows, &window, error))
             return false;

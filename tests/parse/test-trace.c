@@ -330,6 +330,23 @@ static void test_record_across_windows(void)
     }
 }
 
+/* A damaged size with which a window would end where it begins, if it were added up in 32 bits. */
+static void test_longest_window(void)
+{
+    const uint32_t longest = GUINT32_TO_LE(UINT32_MAX - XT_CPU_CHANGE_BYTES + 1);
+    struct writer w = writer_new();
+
+    put_wake(&w, 0, 1, 1);
+    put_wake(&w, 1, 2, 2);
+    guint at = w.window;
+    end_window(&w);
+    memcpy(w.bytes->data + at + 8, &longest, 4);
+    struct xt_trace *trace = open_written(&w);
+    g_assert_cmpuint(xt_trace_survey(trace)->cut_window_end, ==, at + (UINT64_C(1) << 32));
+    EXPECT(trace, 1, 2);
+    xt_trace_free(trace);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -339,5 +356,6 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/gaps", test_gaps);
     g_test_add_func("/trace/random", test_random);
     g_test_add_func("/trace/record-across-windows", test_record_across_windows);
+    g_test_add_func("/trace/longest-window", test_longest_window);
     return g_test_run();
 }
