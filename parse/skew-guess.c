@@ -67,14 +67,13 @@ static void bound_by_window(struct guess *g, uint32_t slot, uint64_t first, uint
 {
     struct pcpu *p = &g->pcpus[slot], *reference = &g->pcpus[g->reference];
 
+    p->latest = MAX(p->latest, last);
     if (slot != g->reference) {
         if (p->reference_at_read)
             p->min = MAX(p->min, (int64_t)(p->reference_at_read - first));
-        p->latest = MAX(p->latest, last);
         p->reference_at_read = reference->latest;
         return;
     }
-    p->latest = MAX(p->latest, last);
     for (uint32_t i = 0; i < g->n; i++) {
         struct pcpu *other = &g->pcpus[i];
         if (other->at_reference_read)
@@ -172,6 +171,25 @@ static void find_stretches(struct guess *g)
     }
 }
 
+/* The stretches of all VCPUs, and the first behind them. */
+static const struct stretch *all_stretches(const struct guess *g, const struct stretch **end)
+{
+    const struct stretch *all = (const struct stretch *)(const void *)g->stretches->data;
+
+    *end = all + g->stretches->len;
+    return all;
+}
+
+/* The first stretch of the next VCPU. */
+static const struct stretch *next_vcpu(const struct stretch *vcpu, const struct stretch *end)
+{
+    const struct stretch *next = vcpu;
+
+    while (next < end && next->id == vcpu->id)
+        next++;
+    return next;
+}
+
 struct candidate {
     int64_t offset;
     uint64_t votes;
@@ -190,11 +208,10 @@ struct look {
 /* At all that a pCPU has in common with others that are aligned. */
 static void look_at_pairs(struct guess *g, uint32_t slot, struct look *look)
 {
-    const struct stretch *all = (const struct stretch *)(const void *)g->stretches->data, *end = all + g->stretches->len;
+    const struct stretch *end, *all = all_stretches(g, &end);
 
     for (const struct stretch *vcpu = all, *next; vcpu < end; vcpu = next) {
-        for (next = vcpu; next < end && next->id == vcpu->id; next++)
-            ;
+        next = next_vcpu(vcpu, end);
         for (const struct stretch *a = vcpu; a < next; a++)
             for (const struct stretch *b = a->slot == slot ? vcpu : next; b < next; b++)
                 if (g->pcpus[b->slot].aligned && b != a)
@@ -355,22 +372,24 @@ static struct candidate align(struct guess *g, uint32_t slot)
     return best;
 }
 
-/* A pCPU, and how often a VCPU that starts there, or anywhere else, runs there and elsewhere at once. */
-struct conflict {
+/* A pCPU, and how much there is of something: of conflict with others (starts of VCPUs, there or elsewhere, that run in both
+ * places), or bytes. */
+struct ranked {
     uint32_t slot;
-    uint64_t doubled;
+    uint64_t much;
 };
 
 /* How many moments each pCPU that is not aligned shares with those that are. */
 static void count_evidence(const struct guess *g, uint64_t *evidence)
 {
-    const struct stretch *all = (const struct stretch *)(const void *)g->stretches->data, *end = all + g->stretches->len;
+    const struct stretch *end, *all = all_stretches(g, &end);
 
     memset(evidence, 0, g->n * sizeof(*evidence));
     for (const struct stretch *vcpu = all, *next; vcpu < end; vcpu = next) {
         uint64_t aligned = 0;
-        for (next = vcpu; next < end && next->id == vcpu->id; next++)
-            aligned += g->pcpus[next->slot].aligned ? next->end - next->first : 0;
+        next = next_vcpu(vcpu, end);
+        for (const struct stretch *s = vcpu; s < next; s++)
+            aligned += g->pcpus[s->slot].aligned ? s->end - s->first : 0;
         for (const struct stretch *s = vcpu; s < next; s++)
             evidence[s->slot] += g->pcpus[s->slot].aligned ? 0 : MIN(aligned, s->end - s->first);
     }
@@ -417,17 +436,17 @@ static void align_all(struct guess *g, uint32_t right)
     g_free(evidence);
 }
 
-static int compare_conflicts(const void *a, const void *b)
+static int most_first(const void *a, const void *b)
 {
-    const struct conflict *x = a, *y = b;
+    const struct ranked *x = a, *y = b;
 
-    if (x->doubled != y->doubled)
-        return x->doubled > y->doubled ? -1 : 1;
+    if (x->much != y->much)
+        return x->much > y->much ? -1 : 1;
     return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
 /* How much conflict remains. */
-static uint64_t find_conflicts(struct guess *g, struct conflict *conflicts)
+static uint64_t find_conflicts(struct guess *g, struct ranked *conflicts)
 {
     uint64_t all = 0;
 
@@ -435,19 +454,19 @@ static uint64_t find_conflicts(struct guess *g, struct conflict *conflicts)
         struct candidate as_it_is = { .offset = g->pcpus[i].offset };
         if (g->pcpus[i].aligned)
             count_all_doubled(g, i, &as_it_is, UINT64_MAX);
-        conflicts[i] = (struct conflict){ i, as_it_is.doubled };
+        conflicts[i] = (struct ranked){ i, as_it_is.doubled };
         all += as_it_is.doubled;
     }
     return all;
 }
 
 /* Who came first was aligned when little was known: those in most conflict are aligned anew. True if any has changed. */
-static bool align_again(struct guess *g, struct conflict *conflicts)
+static bool align_again(struct guess *g, struct ranked *conflicts)
 {
     bool changed = false;
 
-    qsort(conflicts, g->n, sizeof(*conflicts), compare_conflicts);
-    for (uint32_t i = 0; i < g->n && conflicts[i].doubled && g->work < g->most_work; i++) {
+    qsort(conflicts, g->n, sizeof(*conflicts), most_first);
+    for (uint32_t i = 0; i < g->n && conflicts[i].much && g->work < g->most_work; i++) {
         struct pcpu *p = &g->pcpus[conflicts[i].slot];
         int64_t before = p->offset;
         p->aligned = false;
@@ -461,12 +480,12 @@ static bool align_again(struct guess *g, struct conflict *conflicts)
 /* The offsets with the least conflict, as found beside several pCPUs: that which is taken to be right may itself be off. */
 static void find_offsets(struct guess *g, int64_t offsets[])
 {
-    struct conflict *conflicts = g_new(struct conflict, g->n), *by_bytes = g_new(struct conflict, g->n);
+    struct ranked *conflicts = g_new(struct ranked, g->n), *by_bytes = g_new(struct ranked, g->n);
     uint64_t least = UINT64_MAX;
 
     for (uint32_t i = 0; i < g->n; i++)
-        by_bytes[i] = (struct conflict){ i, g->survey->pcpus[i].bytes };
-    qsort(by_bytes, g->n, sizeof(*by_bytes), compare_conflicts);
+        by_bytes[i] = (struct ranked){ i, g->survey->pcpus[i].bytes };
+    qsort(by_bytes, g->n, sizeof(*by_bytes), most_first);
     for (uint32_t i = 0; i < MIN(g->n, MAX_STARTS) && least && g->work < g->most_work; i++) {
         align_all(g, by_bytes[i].slot);
         uint64_t left = find_conflicts(g, conflicts);
